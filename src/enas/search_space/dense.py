@@ -1,0 +1,165 @@
+"""The dense space (tables): a chain of layers, each with a width of its own and skips from any earlier layer.
+
+Encoding (AutoGenome's): for each layer its width's index, then one skip bit per earlier layer; three layers give
+``[3 0 1 2 1 1]``. With `screens` there is one more integer in front: how many features are kept. The same chain with
+operations in place of widths is the macro space of Pham et al. 2018, section 2.2.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from enas.errors import ConfigError
+from enas.search_space.architecture import Architecture
+from enas.search_space.base import (
+    ChooseOperation,
+    ChooseSubset,
+    Decision,
+    Integer,
+    Vocabulary,
+    count_architectures,
+    validate_integers,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseLayer:
+    """One layer of an architecture.
+
+    Args:
+        width: number of units.
+        skips: earlier layers (0-based, ascending) whose outputs are added to this one's.
+    """
+
+    width: int
+    skips: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DenseSpace:
+    """Widths and skips of `n_layers` layers and, if `screens` are given, the number of features.
+
+    Args:
+        n_layers: searched layers, at least 1.
+        widths: the widths that a layer may have, distinct.
+        screens: the numbers of features that may be kept, distinct (None = all); empty: no such choice.
+
+    Raises:
+        ConfigError: one of these is out of range.
+
+    Example:
+        >>> space = DenseSpace(3, widths=(32, 64, 128, 256, 512))
+        >>> space.layers(Architecture.from_text("[3 0 1 2 1 1]"))[2]
+        DenseLayer(width=128, skips=(0, 1))
+    """
+
+    n_layers: int
+    widths: tuple[int, ...]
+    screens: tuple[int | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.n_layers < 1:
+            raise ConfigError(f"a dense space needs at least one layer, not n_layers={self.n_layers}")
+        _check_options("widths", self.widths)
+        if not self.widths:
+            raise ConfigError("a dense space needs at least one width")
+        _check_options("screens", self.screens)
+
+    @cached_property
+    def integers(self) -> tuple[Integer, ...]:
+        """The encoding: [screen,] width, then for each further layer its width and its skip bits."""
+        entries = [Integer("the number of features", len(self.screens), self._screen_reason())] if self.screens else []
+        widths = ", ".join(f"{index} = {width} units" for index, width in enumerate(self.widths))
+        for layer in range(self.n_layers):
+            entries.append(Integer(f"the width of layer {layer + 1}", len(self.widths), widths))
+            for earlier in range(layer):
+                meaning = f"the skip from layer {earlier + 1} to layer {layer + 1}"
+                entries.append(Integer(meaning, 2, "0 = no, 1 = yes"))
+        return tuple(entries)
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Per layer the width, then the subset of earlier layers; the screen, if any, first of all."""
+        width = Vocabulary("width", len(self.widths))
+        decisions: list[Decision] = []
+        if self.screens:
+            decisions.append(ChooseOperation(0, Vocabulary("screen", len(self.screens))))
+        for layer, start in enumerate(self._starts()):
+            decisions.append(ChooseOperation(start, width))
+            decisions.append(ChooseSubset(tuple(range(start + 1, start + 1 + layer))))
+        return tuple(decisions)
+
+    @property
+    def n_architectures(self) -> int:
+        """How many architectures there are."""
+        return count_architectures(self.integers)
+
+    def validate(self, architecture: Architecture) -> None:
+        """Raise ConfigError, naming the integer, if the architecture is not of this space."""
+        validate_integers(architecture, self.integers)
+
+    def screen(self, architecture: Architecture) -> int | None:
+        """Index into `screens` of the number of features; None where the space has no screens."""
+        return architecture.values[0] if self.screens else None
+
+    def layers(self, architecture: Architecture) -> tuple[DenseLayer, ...]:
+        """The layers, first to last."""
+        values = architecture.values
+        return tuple(
+            DenseLayer(
+                width=self.widths[values[start]],
+                skips=tuple(earlier for earlier in range(layer) if values[start + 1 + earlier]),
+            )
+            for layer, start in enumerate(self._starts())
+        )
+
+    def describe(self, architecture: Architecture) -> str:
+        """The architecture in words; layers count from 1.
+
+        Example:
+            >>> space = DenseSpace(3, widths=(32, 64, 128), screens=(500, None))
+            >>> space.describe(Architecture.from_text("0 2 1 0 0 1 0"))
+            '500 features → 128 → 64 → 32 (+ layer 1)'
+        """
+        parts = [_describe_layer(layer) for layer in self.layers(architecture)]
+        screen = self.screen(architecture)
+        return " → ".join(parts if screen is None else [_describe_screen(self.screens[screen]), *parts])
+
+    def _starts(self) -> Iterator[int]:
+        """Position of each layer's width in the encoding."""
+        first = 1 if self.screens else 0
+        return (first + layer * (layer + 1) // 2 for layer in range(self.n_layers))
+
+    def _screen_reason(self) -> str:
+        return ", ".join(f"{index} = {_describe_screen(screen)}" for index, screen in enumerate(self.screens))
+
+
+def standard_widths(maximum: int) -> tuple[int, ...]:
+    """The five widths of this project: W/16, W/8, W/4, W/2, W.
+
+    Raises:
+        ConfigError: W is below 16.
+
+    Example:
+        >>> standard_widths(512)
+        (32, 64, 128, 256, 512)
+    """
+    if maximum < 16:
+        raise ConfigError(f"max_search_channel is {maximum}; it must be at least 16, as the narrowest layer is W/16")
+    return tuple(maximum // divisor for divisor in (16, 8, 4, 2, 1))
+
+
+def _check_options(name: str, options: tuple[int | None, ...]) -> None:
+    if any(option is not None and option < 1 for option in options) or len(set(options)) < len(options):
+        raise ConfigError(f"{name} of a dense space must be positive and distinct, not {options}")
+
+
+def _describe_screen(screen: int | None) -> str:
+    return "all features" if screen is None else f"{screen} features"
+
+
+def _describe_layer(layer: DenseLayer) -> str:
+    if not layer.skips:
+        return str(layer.width)
+    names = ", ".join(str(earlier + 1) for earlier in layer.skips)
+    return f"{layer.width} (+ layer{'s' if len(layer.skips) > 1 else ''} {names})"
