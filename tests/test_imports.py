@@ -1,0 +1,34 @@
+"""Starting is quick because nothing heavy is imported before it is needed."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "pandas", "polars", "pyarrow", "matplotlib", "shap")
+
+REPORT = f"import sys; print('imported:', *[m for m in {HEAVY!r} if m in sys.modules])"
+
+HELP = """
+import sys, enas.cli
+sys.argv = ["enas", "--help"]
+try:
+    enas.cli.main()
+except SystemExit as end:
+    assert not end.code
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import enas; enas.__version__, enas.auto",
+        "import enas.errors, enas.progress, enas.config, enas.run, enas.files, enas.cli",
+        HELP,
+    ],
+    ids=["import enas", "import the light modules", "enas --help"],
+)
+def test_nothing_heavy_is_imported(code: str) -> None:
+    process = subprocess.run([sys.executable, "-c", f"{code}\n{REPORT}"], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[-1] == "imported:"
