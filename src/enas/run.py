@@ -1,0 +1,273 @@
+"""The run directory: the names of all files in it, how it is made, found again and locked.
+
+``<save_dir>/enas/<name>/<MMDD_HHMMSS>/`` holds everything that one run knows and made; it can be moved as a whole::
+
+    config.json             the configuration with every default filled in
+    environment.json        when it began, on what, with which versions
+    data.json               hashes of what was read
+    metrics.jsonl           one JSON object a line, appended while the run goes on
+    leaderboard.csv         every derived candidate with its scores
+    best_architecture.json  the choice; written last, so that a run which has it is finished
+    models/                 weights (safetensors) and what goes with them (JSON)
+    output_files/           what evaluate, predict and explain made
+"""
+
+import importlib.metadata
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from enas.errors import ConfigError, RunError
+from enas.files import PARTIAL_PREFIX, append_record, read_json, read_records, write_json
+
+_RESERVED_ON_WINDOWS = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+_MAX_NAME_BYTES = 200  # file systems take 255; the rest is for what is added
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run directory.
+
+    Args:
+        path: the directory, absolute.
+        created: when it was made, with a time zone.
+    """
+
+    path: Path
+    created: datetime
+
+    @property
+    def name(self) -> str:
+        """The project's name, as in the configuration."""
+        return self.path.parent.name
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, machine, command and time of creation."""
+        return self.path / "environment.json"
+
+    @property
+    def data(self) -> Path:
+        """Hashes of the data that were read."""
+        return self.path / "data.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The log of numbers, one JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def leaderboard(self) -> Path:
+        """Every derived candidate with its scores."""
+        return self.path / "leaderboard.csv"
+
+    @property
+    def best_architecture(self) -> Path:
+        """The chosen architecture; its presence marks a finished run."""
+        return self.path / "best_architecture.json"
+
+    @property
+    def models(self) -> Path:
+        """Directory of weights."""
+        return self.path / "models"
+
+    @property
+    def output_files(self) -> Path:
+        """Directory of what evaluate, predict and explain make."""
+        return self.path / "output_files"
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end."""
+        return self.best_architecture.is_file()
+
+    def log(self, **record: Any) -> None:
+        """Append one record to ``metrics.jsonl``."""
+        append_record(self.metrics, record)
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """All records of ``metrics.jsonl``."""
+        return read_records(self.metrics)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory for writing; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            RunError: another process, or another part of this one, holds it; the message names host and process.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise RunError(f"{self.path} is in use by {_describe_holder(self._holder)}; wait for it to end") from None
+        except OSError as error:
+            raise RunError(f"cannot lock {self.path}: {error.strerror or error}") from error
+        try:
+            write_json(self._holder, {"host": socket.gethostname(), "pid": os.getpid()})
+            _remove_partial_files(self.path)
+            yield
+        finally:
+            self._holder.unlink(missing_ok=True)
+            lock.release()
+
+    @property
+    def _holder(self) -> Path:
+        return self.path / ".lock.json"
+
+
+def _describe_holder(path: Path) -> str:
+    try:
+        holder = read_json(path)
+        return f"process {holder['pid']} on {holder['host']}"
+    except (RunError, KeyError, TypeError):  # it has the lock and has not signed yet, or signs off just now
+        return "another process"
+
+
+def _remove_partial_files(directory: Path) -> None:
+    """Clear what a killed process left half written; only the holder of the lock may."""
+    for partial in directory.rglob(f"{PARTIAL_PREFIX}*"):
+        partial.unlink(missing_ok=True)
+
+
+def create_run(save_dir: Path, name: str, *, now: datetime, facts: Mapping[str, Any] | None = None) -> Run:
+    """Make a new run directory with ``models/``, ``output_files/`` and ``environment.json``.
+
+    Args:
+        save_dir: where runs are kept; made if it is missing.
+        name: the project's name, one directory.
+        now: names the directory; two runs of one second get ``_2``, ``_3``, … A time without a zone is local.
+        facts: further entries of ``environment.json``: seed, device, number of threads, …
+
+    Raises:
+        ConfigError: the name cannot be a directory's.
+        RunError: the directory cannot be made.
+    """
+    parent = _runs_of(save_dir, name)
+    created = now.astimezone() if now.tzinfo is None else now
+    run = Run(_make_new_directory(parent, f"{created:%m%d_%H%M%S}"), created)
+    try:
+        run.models.mkdir()
+        run.output_files.mkdir()
+    except OSError as error:
+        raise RunError(f"cannot make a directory in {run.path}: {error.strerror or error}") from error
+    write_json(run.environment, describe_environment(created) | dict(facts or {}))
+    return run
+
+
+def _make_new_directory(parent: Path, stamp: str) -> Path:
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for attempt in count(1):
+            path = parent / (stamp if attempt == 1 else f"{stamp}_{attempt}")
+            try:
+                path.mkdir()  # of two processes in the same second one succeeds and the other goes on to the next name
+            except FileExistsError:
+                continue
+            return path
+    except OSError as error:
+        message = f"cannot make a run directory in {parent}: {error.strerror or error}; choose another trainer.save_dir"
+        raise RunError(message) from error
+    raise AssertionError("count() does not end")
+
+
+def open_run(path: Path) -> Run:
+    """Open a run directory, finished or not.
+
+    Raises:
+        RunError: there is none at ``path``, or it is damaged.
+    """
+    path = Path(path).absolute()
+    if not path.is_dir():
+        raise RunError(f"there is no run directory {path}")
+    environment = path / "environment.json"
+    if not environment.is_file():
+        raise RunError(f"{path} is not a run directory: it has no environment.json")
+    try:
+        return Run(path, datetime.fromisoformat(read_json(environment)["created"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{environment} is damaged: it does not say when the run was created") from error
+
+
+def latest_run(save_dir: Path, name: str, *, finished: bool = True) -> Run:
+    """Find the newest run of a name, by its time of creation (directory names carry no year).
+
+    Args:
+        save_dir: where runs are kept.
+        name: the project's name.
+        finished: pass over runs whose training did not come to its end.
+
+    Raises:
+        RunError: there is none.
+    """
+    parent = _runs_of(save_dir, name)
+    candidates = [path.parent for path in parent.glob("*/environment.json")]
+    runs = [run for run in map(open_run, candidates) if run.finished or not finished]
+    if not runs:
+        kind = "finished run" if finished else "run"
+        raise RunError(f"there is no {kind} of {name!r} in {parent}: train first, or name a run directory")
+    # Of two runs of one second the suffix decides: "_10" is longer than "_9" and comes after it.
+    return max(runs, key=lambda run: (run.created.timestamp(), len(run.path.name), run.path.name))
+
+
+def _runs_of(save_dir: Path, name: str) -> Path:
+    check_name(name)
+    return Path(save_dir).absolute() / "enas" / name
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be a directory's on every system.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    if problem := _problem_of_name(name):
+        raise ConfigError(f"name {name!r} {problem}; it becomes a directory, choose another")
+
+
+def _problem_of_name(name: str) -> str | None:
+    if not name.strip() or name in {".", ".."}:
+        return "is no name for a directory"
+    if bad := sorted({character for character in name if character in '<>:"/\\|?*' or not character.isprintable()}):
+        return f"contains {' '.join(map(repr, bad))}"
+    if name != name.strip() or name.endswith("."):
+        return "begins or ends with a space or ends with a dot"
+    if name.split(".")[0].lower() in _RESERVED_ON_WINDOWS:
+        return "is reserved on Windows"
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        return f"is longer than {_MAX_NAME_BYTES} bytes"
+    return None
+
+
+def describe_environment(created: datetime) -> dict[str, Any]:
+    """What a result may depend on besides configuration and data; imports nothing heavy."""
+    return {
+        "created": created.isoformat(),
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "n_cpus": os.cpu_count(),
+        "versions": {package: _version(package) for package in ("enas", "torch", "numpy", "scikit-learn", "scipy")},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return None
