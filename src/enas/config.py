@@ -1,0 +1,146 @@
+"""The configuration: one frozen model per section, read from a file or a dict.
+
+The sections and most keys are those of AutoGenome's JSON; ``load_config`` reads a file (or a dict), applies overrides,
+and reports everything that is wrong in one error.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from enas.config_file import apply_overrides, read_source
+from enas.config_legacy import settle_legacy_keys
+from enas.config_problems import contradictions, describe, report
+from enas.config_sections import (
+    Controller,
+    DataArgs,
+    DataSection,
+    Explainer,
+    ExplainerArgs,
+    Inference,
+    InputFn,
+    Model,
+    ModelArgs,
+    Preprocessing,
+    Section,
+    Trainer,
+)
+from enas.config_values import Natural, Number, ProjectName
+from enas.errors import ConfigError
+
+__all__ = [
+    "Config",
+    "Controller",
+    "DataArgs",
+    "DataSection",
+    "Explainer",
+    "ExplainerArgs",
+    "Inference",
+    "InputFn",
+    "Model",
+    "ModelArgs",
+    "Preprocessing",
+    "Section",
+    "Trainer",
+    "load_config",
+]
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class Config(Section):
+    """A whole configuration, as it stands in one file."""
+
+    name: ProjectName = Field(coerce_numbers_to_str=True, description="Project name; names the folder of its runs.")
+    model: Model = Field(default=Model(), description="Which family of networks is searched, and what is predicted.")
+    data_train: DataSection | None = Field(default=None, description="Table to search and train on.")
+    data_evaluate: DataSection | None = Field(default=None, description="Table to evaluate on; it needs labels.")
+    data_predict: DataSection | None = Field(default=None, description="Table to predict; it needs no labels.")
+    input_fn: InputFn = Field(default=InputFn(), description="How data are read.")
+    trainer: Trainer = Field(default=Trainer(), description="Search and retraining.")
+    evaluator: Inference | None = Field(default=None, description="Evaluation.")
+    predictor: Inference | None = Field(default=None, description="Prediction.")
+    explainer: Explainer | None = Field(default=None, description="Ranking of the features.")
+    preprocessing: Preprocessing = Field(default=Preprocessing(), description="What is done to the features.")
+    controller: Controller = Field(default=Controller(), description="The policy that proposes architectures.")
+    seed: Natural = Field(default=0, lt=2**32, description="The same seed gives the same run.")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="Number format of the heavy products."
+    )
+    time_limit: Number | None = Field(
+        default=None, gt=0, description="Seconds after which a run ends early; null: no limit."
+    )
+
+
+def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
+    """Read and check a configuration.
+
+    Args:
+        source: a JSON file (comments and trailing commas allowed), a YAML file, or a mapping of the same shape.
+        overrides: changes such as ``trainer.batch_size=64``, applied as if they stood in the file.
+
+    Returns:
+        The configuration, all its paths absolute (relative ones start at the config file's folder, or at the current
+        folder for a mapping), and notes for the user, such as keys that have no effect here.
+
+    Raises:
+        ConfigError: naming every problem in a line of its own.
+
+    Example:
+        >>> config, notes = load_config({"name": "demo"}, ["trainer.batch_size=32"])
+        >>> config.trainer.batch_size, config.trainer.top_k_candidates, notes
+        (32, 2, [])
+    """
+    raw, where, folder = read_source(source)
+    tell = partial(report, where=where, overridden=apply_overrides(raw, overrides))
+    notes, clashes = settle_legacy_keys(raw)
+    _refuse(clashes, tell)
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(tell(*problem) for problem in describe(error, Config))) from None
+    _refuse(contradictions(config), tell)
+    return _resolve_paths(config, folder), [tell(*note) for note in notes]
+
+
+def _refuse(problems: Sequence[tuple[str, str]], tell: Callable[[str, str], str]) -> None:
+    if problems:
+        raise ConfigError("\n".join(tell(*problem) for problem in problems))
+
+
+def _resolve_paths(config: Config, folder: Path) -> Config:
+    """All paths absolute: the files of a table start at its data_dir, the others at ``folder``."""
+    update: dict[str, Any] = {"trainer": _absolute(config.trainer, folder, "save_dir")}
+    for key in ("data_train", "data_evaluate", "data_predict"):
+        if section := getattr(config, key):
+            update[key] = section.model_copy(update={"args": _resolve_table(section.args, folder)})
+    for key in ("evaluator", "predictor"):
+        if section := getattr(config, key):
+            update[key] = _absolute(section, folder, "checkpoint_path")
+    if config.explainer:
+        args = _absolute(config.explainer.args, folder, "features_name_file")
+        update["explainer"] = config.explainer.model_copy(update={"args": args})
+    return config.model_copy(update=update)
+
+
+def _resolve_table(args: DataArgs, folder: Path) -> DataArgs:
+    data_dir = _join(folder, args.data_dir or Path())
+    args = _absolute(args, data_dir, "features_file", "labels_file", "validation_features", "validation_labels")
+    return args.model_copy(update={"data_dir": data_dir})
+
+
+def _absolute(section: AnySection, folder: Path, *keys: str) -> AnySection:
+    """The section with the named paths, where given, made absolute."""
+    paths = {key: getattr(section, key) for key in keys}
+    return section.model_copy(update={key: _join(folder, path) for key, path in paths.items() if path})
+
+
+def _join(folder: Path, path: Path) -> Path:
+    return Path(os.path.abspath(folder / os.path.expanduser(path)))

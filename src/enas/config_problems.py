@@ -1,0 +1,168 @@
+"""What is wrong with a configuration, a line per problem: key path, offending value, what is expected."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import reprlib
+from collections.abc import Container, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+if TYPE_CHECKING:
+    from enas.config import Config, DataArgs
+
+Problem = tuple[str, str]  # dotted key path, text
+
+EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "string_too_long": "a single character",
+    "string_too_short": "a single character",
+    "path_type": "a path",
+    "model_type": "an object of keys and values",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+}
+
+
+def report(path: str, text: str, *, where: str, overridden: Container[str]) -> str:
+    """One line: the source (the file, or ``--set`` for an override), the key's path, the text."""
+    return f"{'--set' if path in overridden else where}: {path}: {text}"
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """The problems that pydantic found, one for each key."""
+    sections = dict(walk_sections(model))
+    found: dict[str, list[str]] = {}
+    for item in error.errors(include_url=False):
+        path = _known_path(item["loc"], sections)
+        found.setdefault(path, []).append(_describe_item(item, path, sections))
+    return [(path, _join_choices(texts)) for path, texts in found.items()]
+
+
+def walk_sections(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every section's dotted path ("" for the whole) and its model."""
+    yield path, model
+    for key, field in model.model_fields.items():
+        for candidate in (field.annotation, *get_args(field.annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                yield from walk_sections(candidate, _dotted(path, key))
+
+
+def contradictions(config: Config) -> list[Problem]:
+    """What no single key shows: keys that need or exclude one another."""
+    problems = list(_data_contradictions(config))
+    model, trainer = config.model.args, config.trainer
+    if model.is_regression:
+        if trainer.reward not in (None, "r2"):
+            problems.append(("trainer.reward", f'"{trainer.reward}" needs classes; a regression is rewarded with "r2"'))
+        if trainer.class_weight or trainer.loss == "focal":
+            key = "class_weight" if trainer.class_weight else "loss"
+            problems.append((f"trainer.{key}", f'"{getattr(trainer, key)}" needs classes, but is_regression is true'))
+    elif trainer.reward == "r2":
+        problems.append(("trainer.reward", '"r2" needs model.args.is_regression: true'))
+    elif model.output_classes == 1:
+        problems.append(("model.args.output_classes", "1 should be at least 2 (or set is_regression: true)"))
+    return problems
+
+
+def _data_contradictions(config: Config) -> Iterator[Problem]:
+    for key in ("data_train", "data_evaluate"):
+        if section := getattr(config, key):
+            yield from ((f"{key}.args.{name}", text) for name, text in _label_contradictions(section.args))
+    if config.data_train:
+        yield from ((f"data_train.args.{name}", text) for name, text in _split_contradictions(config.data_train.args))
+
+
+def _label_contradictions(args: DataArgs) -> Iterator[Problem]:
+    if args.labels_file is None and args.label_column is None:
+        yield "labels_file", "missing; name the file of the labels, or with label_column their column in features_file"
+    if args.labels_file is not None and args.label_column is not None:
+        yield "label_column", "names a column of features_file, so labels_file is one too many; give one of the two"
+    if args.label_column == []:
+        yield "label_column", "[] should name at least one column"
+
+
+def _split_contradictions(args: DataArgs) -> Iterator[Problem]:
+    if args.validation_features is None:
+        if args.validation_labels is not None:
+            yield "validation_labels", "needs validation_features"
+        return
+    if args.validation_labels is None and args.label_column is None:
+        yield "validation_features", "needs validation_labels"
+    if args.validation_split is not None:
+        yield "validation_split", "has no place beside validation_features; give one of the two"
+
+
+def _describe_item(item: Any, path: str, sections: dict[str, type[BaseModel]]) -> str:
+    kind, value = item["type"], _show(item["input"])
+    if kind == "extra_forbidden":
+        return f"unknown key; {_suggest(path, sections)}"
+    if kind == "missing":
+        parent, _, key = path.rpartition(".")
+        return f"missing; {sections[parent].model_fields[key].description}"
+    if kind == "value_error":
+        return f"{value} {item['msg'].removeprefix('Value error, ')}"
+    if kind == "string_pattern_mismatch":
+        parent, _, key = path.rpartition(".")
+        return f"{value} should be: {sections[parent].model_fields[key].description}"
+    if kind in EXPECTED:
+        return f"{value} should be {EXPECTED[kind].format(**item.get('ctx', {}))}"
+    return f"{value}: {item['msg']}"
+
+
+def _suggest(path: str, sections: dict[str, type[BaseModel]]) -> str:
+    """The nearest known key: the same name elsewhere, or a like name here, or a like name elsewhere."""
+    parent, _, key = path.rpartition(".")
+    here = list(sections[parent].model_fields)
+    elsewhere = {_dotted(section, name): name for section, model in sections.items() for name in model.model_fields}
+    same = [full for full, name in elsewhere.items() if name == key.lower()]
+    same.sort(key=lambda full: not full.startswith(f"{parent}."))
+    like_here = difflib.get_close_matches(key.lower(), here, n=1)
+    like = difflib.get_close_matches(key.lower(), elsewhere.values(), n=1, cutoff=0.75)
+    nearest = same[:1] or like_here or [full for full, name in elsewhere.items() if name in like][:1]
+    if not nearest:
+        return f"known here: {', '.join(here)}"
+    inner = nearest[0].removeprefix(f"{parent}.")
+    return f'did you mean "{nearest[0] if "." in inner else inner}"?'
+
+
+def _known_path(location: Iterable[int | str], sections: dict[str, type[BaseModel]]) -> str:
+    """The dotted path of a location, without the tags that pydantic adds below a value."""
+    path = ""
+    for part in location:
+        path = _dotted(path, str(part))
+        if path not in sections:
+            break
+    return path
+
+
+def _dotted(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _join_choices(texts: list[str]) -> str:
+    """The problems of one value, told once: ``"x" should be a whole number or 'auto'``."""
+    first, *rest = dict.fromkeys(texts)
+    return " or ".join([first, *(text.partition(" should be ")[2] or text for text in rest)])
+
+
+def _show(value: object) -> str:
+    """The value as it stands in a JSON file, long ones cut."""
+    if isinstance(value, str | int | float | bool | None):
+        text = json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= 80 else f"{text[:77]}…"
+    return reprlib.repr(value)

@@ -1,0 +1,172 @@
+"""The sections of the configuration: every key with its meaning, bounds and default."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from enas.config_values import Arc, Count, Delimiter, Folds, Natural, Number, OptionalPath, RequiredPath
+
+
+class Section(BaseModel):
+    """What all sections share: immutable, no unknown keys, ``null`` means the default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_default(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+
+class ModelArgs(Section):
+    """What is predicted."""
+
+    output_classes: Count | None = Field(
+        default=None, description="Number of classes (or targets); null: found in the labels."
+    )
+    is_regression: bool = Field(default=False, description="Predict numbers instead of classes.")
+    multi_tasks: bool = Field(default=False, description="Several target columns at once.")
+
+
+class Model(Section):
+    """Which family of networks is searched."""
+
+    type: Literal["enas"] = Field(default="enas", description="The only family here.")
+    args: ModelArgs = Field(default=ModelArgs(), description="What is predicted.")
+
+
+class DataArgs(Section):
+    """Where a table lies and how it is to be read."""
+
+    data_dir: OptionalPath = Field(
+        default=None, description="Folder of the files below; null: the folder of the config."
+    )
+    features_file: RequiredPath = Field(
+        description="Table of features, a row per sample: text (.gz, .zst too) or Parquet."
+    )
+    labels_file: OptionalPath = Field(default=None, description="Table of labels, a row per sample.")
+    validation_split: Number | None = Field(
+        default=None, gt=0, lt=1, description="Share of the samples that is held back for validation."
+    )
+    validation_features: OptionalPath = Field(default=None, description="Features of a validation set of its own.")
+    validation_labels: OptionalPath = Field(default=None, description="Labels of that validation set.")
+    shuffle: bool = Field(default=True, description="Shuffle the samples before splitting and in each epoch.")
+    delimiter: Delimiter | None = Field(
+        default=None, description='Cell delimiter: "\\t" or "tab", " " or "space", "," …; null: found in the file.'
+    )
+    header: bool | None = Field(default=None, description="Whether the first row holds names; null: found in the file.")
+    sample_ids: bool | None = Field(
+        default=None, description="Whether the first column holds ids; null: found in the file."
+    )
+    label_column: str | list[str] | None = Field(
+        default=None,
+        description="Column, or columns, of the features file to be predicted; takes the place of labels_file.",
+    )
+
+
+class DataSection(Section):
+    """One table."""
+
+    type: Literal["DataLoader"] = Field(default="DataLoader", description="The only reader here.")
+    args: DataArgs = Field(description="Where the table lies and how it is to be read.")
+
+
+class InputFn(Section):
+    """How data are read."""
+
+    num_threads: Count | None = Field(default=None, description="Threads for reading and computing; null: all cores.")
+
+
+class Trainer(Section):
+    """Search and retraining."""
+
+    child_num_layers: Count = Field(default=3, le=64, description="Searched layers, the fixed first layer not counted.")
+    batch_size: Count = Field(default=64, description="Samples per training step.")
+    max_number_of_epoches_in_search: Count = Field(default=10, description="Epochs of the search.")
+    max_number_of_epoches_in_fixed: Count = Field(default=50, description="Epochs of retraining each candidate.")
+    top_k_candidates: Count = Field(default=2, description="How many of the best architectures are retrained.")
+    child_l2_reg: Number = Field(
+        default=1e-4, ge=0, description="Weight of the L2 penalty; child_lr_reg is the same key."
+    )
+    max_search_channel: Count = Field(
+        default=512, ge=16, description="Width of the first layer, and the widest choice."
+    )
+    save_dir: Path = Field(default=Path("."), description="Folder under which enas/<name>/<date_time>/ is written.")
+    log_every_n_steps: Count = Field(default=10, description="Training steps between two lines of the log.")
+    reward: Literal["accuracy", "balanced_accuracy", "auroc", "neg_log_loss", "r2"] | None = Field(
+        default=None, description="What the search maximises on validation data; null: accuracy, or r2 for regression."
+    )
+    folds: Folds | Literal["auto"] = Field(
+        default="auto",
+        description="Folds of cross-fitting; 0: one split; auto: 5 for small data where no split is named.",
+    )
+    ensemble: bool = Field(default=False, description="Average the k best candidates instead of taking the best.")
+    n_seeds: Count = Field(default=1, description="Networks with different seeds, averaged, per retrained candidate.")
+    class_weight: Literal["balanced"] | None = Field(default=None, description="balanced: every class counts the same.")
+    loss: Literal["cross_entropy", "focal"] = Field(
+        default="cross_entropy", description="Training loss of classifiers."
+    )
+    child_lr: Number = Field(default=3e-3, gt=0, description="Learning rate of the networks.")
+    child_keep_prob: Number = Field(default=0.8, gt=0, le=1, description="Share of units that dropout keeps.")
+
+
+class Preprocessing(Section):
+    """What is done to the features; fitted on training rows only."""
+
+    scale: Literal["standard", "robust", "none"] = Field(
+        default="standard", description="standard: mean 0, deviation 1; robust: by median and quartiles."
+    )
+    transform: Literal["none", "log1p", "asinh", "auto"] = Field(
+        default="none", description="Applied to each value before scaling; auto: asinh where the values are large."
+    )
+    screen: Count | Literal["all", "auto"] = Field(
+        default="all", description="Keep this many features, the best by univariate score; auto: the search chooses."
+    )
+
+
+class Controller(Section):
+    """The policy that proposes architectures, and how REINFORCE trains it."""
+
+    lr: Number = Field(default=0.0035, gt=0, description="Learning rate (Adam).")
+    hidden_size: Count = Field(default=64, description="Units of its LSTM.")
+    tanh_constant: Number = Field(default=1.5, gt=0, description="Logits are squashed to ± this value.")
+    temperature: Number | None = Field(
+        default=None, gt=0, description="Logits are divided by it first; null: they are not."
+    )
+    entropy_weight: Number = Field(default=1e-4, ge=0, description="Weight of the sampling entropy in the reward.")
+    baseline_decay: Number = Field(default=0.99, ge=0, lt=1, description="Decay of the reward's moving average.")
+    train_steps: Natural = Field(default=30, description="Updates of the controller per epoch.")
+    num_aggregate: Count = Field(default=10, description="Architectures per update.")
+    skip_target: Number = Field(
+        default=0.4, gt=0, lt=1, description="Rate of skip connections that the penalty aims at."
+    )
+    skip_weight: Number = Field(default=0.0, ge=0, description="Weight of that penalty; 0 turns it off.")
+
+
+class Inference(Section):
+    """Evaluation or prediction with a trained network."""
+
+    max_number_of_steps: Count | None = Field(default=None, description="At most this many batches; null: all samples.")
+    batch_size: Count = Field(default=100, description="Samples per batch.")
+    checkpoint_path: OptionalPath = Field(default=None, description="Weights to use; null: the run's best.")
+    arc: Arc | None = Field(
+        default=None, description='Architecture to use, such as "[3 0 1 2 1 1]"; null: the run\'s best.'
+    )
+
+
+class ExplainerArgs(Section):
+    """How features are ranked (SHAP)."""
+
+    plot_type: Literal["bar", "dot"] | None = Field(default=None, description="Kind of summary plot; null: both.")
+    features_name_file: OptionalPath = Field(default=None, description="Names of the features, one per line.")
+    num_samples: Count = Field(default=80, description="How many samples are explained.")
+    ranked_outputs: Count = Field(default=20, description="How many features a plot shows.")
+
+
+class Explainer(Section):
+    """Ranking of the features."""
+
+    args: ExplainerArgs = Field(default=ExplainerArgs(), description="How features are ranked.")
