@@ -23,6 +23,28 @@ if TYPE_CHECKING:
 
 PARTIAL_PREFIX = ".partial-"
 
+_RESERVED_ON_WINDOWS = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+_MAX_NAME_BYTES = 200  # file systems take 255; the rest is for what is added
+
+
+def problem_of_name(name: str) -> str | None:
+    """Why ``name`` cannot be one file's or directory's on every system; None if it can.
+
+    >>> problem_of_name("enas_demo"), problem_of_name("a/b"), problem_of_name("NUL.txt")
+    (None, "contains '/'", 'is reserved on Windows')
+    """
+    if not name.strip() or name in {".", ".."}:
+        return "is no name for a directory"
+    if bad := sorted({character for character in name if character in '<>:"/\\|?*' or not character.isprintable()}):
+        return f"contains {' '.join(map(repr, bad))}"
+    if name != name.strip() or name.endswith("."):
+        return "begins or ends with a space or ends with a dot"
+    if name.split(".")[0].lower() in _RESERVED_ON_WINDOWS:
+        return "is reserved on Windows"
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        return f"is longer than {_MAX_NAME_BYTES} bytes"
+    return None
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -26,10 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from enas.errors import ConfigError, RunError
-from enas.files import PARTIAL_PREFIX, append_record, read_json, read_records, write_json
-
-_RESERVED_ON_WINDOWS = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
-_MAX_NAME_BYTES = 200  # file systems take 255; the rest is for what is added
+from enas.files import PARTIAL_PREFIX, append_record, problem_of_name, read_json, read_records, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,22 +233,8 @@ def check_name(name: str) -> None:
     Raises:
         ConfigError: with the reason.
     """
-    if problem := _problem_of_name(name):
+    if problem := problem_of_name(name):
         raise ConfigError(f"name {name!r} {problem}; it becomes a directory, choose another")
-
-
-def _problem_of_name(name: str) -> str | None:
-    if not name.strip() or name in {".", ".."}:
-        return "is no name for a directory"
-    if bad := sorted({character for character in name if character in '<>:"/\\|?*' or not character.isprintable()}):
-        return f"contains {' '.join(map(repr, bad))}"
-    if name != name.strip() or name.endswith("."):
-        return "begins or ends with a space or ends with a dot"
-    if name.split(".")[0].lower() in _RESERVED_ON_WINDOWS:
-        return "is reserved on Windows"
-    if len(name.encode()) > _MAX_NAME_BYTES:
-        return f"is longer than {_MAX_NAME_BYTES} bytes"
-    return None
 
 
 def describe_environment(created: datetime) -> dict[str, Any]:
