@@ -46,9 +46,12 @@ __all__ = [
     "Preprocessing",
     "Section",
     "Trainer",
+    "list_missing_files",
     "load_config",
 ]
 
+TABLES = ("data_train", "data_evaluate", "data_predict")
+TABLE_FILES = ("features_file", "labels_file", "validation_features", "validation_labels")
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -110,6 +113,20 @@ def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
     return _resolve_paths(config, folder), [tell(*note) for note in notes]
 
 
+def list_missing_files(config: Config) -> list[str]:
+    """The data files that a loaded configuration names and that are not there, a line for each."""
+    named: list[tuple[str, Path | None]] = []
+    for table in TABLES:
+        if section := getattr(config, table):
+            named += [(f"{table}.args.{key}", getattr(section.args, key)) for key in TABLE_FILES]
+    for stage in ("evaluator", "predictor"):
+        if section := getattr(config, stage):
+            named += [(f"{stage}.checkpoint_path", section.checkpoint_path)]
+    if config.explainer:
+        named += [("explainer.args.features_name_file", config.explainer.args.features_name_file)]
+    return [f"{key}: {path}: no such file" for key, path in named if path and not path.exists()]
+
+
 def _refuse(problems: Sequence[tuple[str, str]], tell: Callable[[str, str], str]) -> None:
     if problems:
         raise ConfigError("\n".join(tell(*problem) for problem in problems))
@@ -118,7 +135,7 @@ def _refuse(problems: Sequence[tuple[str, str]], tell: Callable[[str, str], str]
 def _resolve_paths(config: Config, folder: Path) -> Config:
     """All paths absolute: the files of a table start at its data_dir, the others at ``folder``."""
     update: dict[str, Any] = {"trainer": _absolute(config.trainer, folder, "save_dir")}
-    for key in ("data_train", "data_evaluate", "data_predict"):
+    for key in TABLES:
         if section := getattr(config, key):
             update[key] = section.model_copy(update={"args": _resolve_table(section.args, folder)})
     for key in ("evaluator", "predictor"):
@@ -132,7 +149,7 @@ def _resolve_paths(config: Config, folder: Path) -> Config:
 
 def _resolve_table(args: DataArgs, folder: Path) -> DataArgs:
     data_dir = _join(folder, args.data_dir or Path())
-    args = _absolute(args, data_dir, "features_file", "labels_file", "validation_features", "validation_labels")
+    args = _absolute(args, data_dir, *TABLE_FILES)
     return args.model_copy(update={"data_dir": data_dir})
 
 

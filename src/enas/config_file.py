@@ -120,7 +120,7 @@ def _parse_json(text: str, path: Path) -> Any:
     except json.JSONDecodeError as error:
         hint = "; write / or \\\\ in Windows paths" if "escape" in error.msg else ""
         near = plain[error.pos : error.pos + 20].split("\n")[0].strip()
-        near = f" at {near!r}" if near else ""
+        near = f" at `{near}`" if near else ""
         raise _error_at(path, text, error.pos, f"{error.msg.removesuffix(' at')}{near}{hint}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read as JSON: {error}") from None

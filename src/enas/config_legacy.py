@@ -5,7 +5,7 @@ from typing import Any
 Note = tuple[str, str]  # dotted key path, text
 
 TABLE_KEYS = ("batch_size", "num_workers")
-VALIDATION_KEYS = ("validation_split", "validation_features", "validation_labels", "shuffle")
+VALIDATION_KEYS = ("validation_split", "validation_features", "validation_labels")
 INERT_KEYS: dict[str, tuple[str, ...]] = {
     "": ("n_gpu", "num_gpus", "visualization"),
     "input_fn": (
@@ -57,6 +57,7 @@ def settle_legacy_keys(raw: dict[str, Any]) -> tuple[list[Note], list[Note]]:
     """
     notes: list[Note] = []
     clashes: list[Note] = []
+    raw.pop("$schema", None)  # for editors
     trainer = raw.get("trainer")
     if isinstance(trainer, dict):
         regression = _section(_section(raw, "model"), "args").get("is_regression") is True
@@ -68,8 +69,8 @@ def settle_legacy_keys(raw: dict[str, Any]) -> tuple[list[Note], list[Note]]:
         for part in path.split(".") if path else ():
             section = _section(section, part)
         for key in [key for key in section if key in keys]:
-            del section[key]
-            notes.append((f"{path}.{key}".lstrip("."), "has no effect here"))
+            if section.pop(key) is not None:
+                notes.append((f"{path}.{key}".lstrip("."), "has no effect here"))
     return notes, clashes
 
 

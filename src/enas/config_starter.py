@@ -72,4 +72,5 @@ def config_schema() -> dict[str, Any]:
     trainer = schema["$defs"]["Trainer"]["properties"]
     for key, new in {"child_lr_reg": "child_l2_reg", "monitor": "reward", "saver": "save_dir"}.items():
         trainer[key] = {"deprecated": True, "description": f"AutoGenome's other name of {new}."}
+    schema["properties"]["$schema"] = {"type": "string", "description": "Where an editor finds this schema."}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
