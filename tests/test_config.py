@@ -149,7 +149,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     [
         ({"data_train": {"args": {"features_file": "x"}}}, "data_train.args.labels_file"),
         ({"data_evaluate": {"args": {"features_file": "x"}}}, "data_evaluate.args.labels_file"),
-        ({"data_train": {"args": {**TABLE["args"], "label_column": "y"}}}, "data_train.args.label_column"),
+        ({"data_train": {"args": {**TABLE["args"], "label_column": []}}}, "data_train.args.label_column"),
         ({"data_train": {"args": {**TABLE["args"], "validation_features": "v"}}}, "data_train.args.validation_feat"),
         ({"data_train": {"args": {**TABLE["args"], "validation_labels": "v"}}}, "data_train.args.validation_labels"),
         ({"trainer": {"reward": "r2"}}, "trainer.reward"),

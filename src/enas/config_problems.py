@@ -90,8 +90,6 @@ def _data_contradictions(config: Config) -> Iterator[Problem]:
 def _label_contradictions(args: DataArgs) -> Iterator[Problem]:
     if args.labels_file is None and args.label_column is None:
         yield "labels_file", "missing; name the file of the labels, or with label_column their column in features_file"
-    if args.labels_file is not None and args.label_column is not None:
-        yield "label_column", "names a column of features_file, so labels_file is one too many; give one of the two"
     if args.label_column == []:
         yield "label_column", "[] should name at least one column"
 

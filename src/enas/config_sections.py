@@ -63,7 +63,7 @@ class DataArgs(Section):
     )
     label_column: str | list[str] | None = Field(
         default=None,
-        description="Column, or columns, of the features file to be predicted; takes the place of labels_file.",
+        description="Column, or columns, to be predicted: of labels_file, or without one of the features.",
     )
 
 
