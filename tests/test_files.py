@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enas.errors import RunError
@@ -55,6 +55,7 @@ def test_json_refuses_what_it_cannot_hold_and_keeps_the_old_file(tmp_path: Path)
 json_leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
+@settings(max_examples=50)  # each waits for the disk
 @given(st.recursive(json_leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_json_comes_back(tmp_path_factory: pytest.TempPathFactory, content: object) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
