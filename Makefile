@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
-DEMO_DIR ?= demo-output
+DEMO_DIR ?= enas_demo
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
