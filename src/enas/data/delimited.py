@@ -53,6 +53,7 @@ def read_delimited(path: Path, reading: Reading, advance: Callable[[int], None] 
     head, records = _peek(read_records(lines, delimiter, path), lambda record: len(record[1]))
     layout = detect_layout(
         [cells.split(delimiter) for _, cells in head],
+        delimiter=delimiter,
         header=reading.header,
         sample_ids=reading.sample_ids,
         label_columns=[name.encode() for name in reading.label_columns],
@@ -192,19 +193,15 @@ class _Reader:
 
     def _blocks(self, records: Iterator[Record]) -> Iterator[tuple[list[int], list[bytes]]]:
         """Line numbers and rows of feature cells, separated by line feeds, of about ``BLOCK_BYTES``."""
-        comma = self.layout.decimal_comma
-        table = (
-            bytes.maketrans(self.delimiter + b",", b"\n.")
-            if comma and self.delimiter != b","
-            else bytes.maketrans(self.delimiter, b"\n")
-        )
+        if self.layout.decimal_comma:
+            table = bytes.maketrans(self.delimiter + b",", b"\n.")
+        else:
+            table = bytes.maketrans(self.delimiter, b"\n")
         lines: list[int] = []
         rows: list[bytes] = []
         n_bytes = 0
         for number, line in records:
             row = self._take_apart(number, line).translate(table)
-            if comma:
-                row = row.replace(b"\x1d" if self.delimiter == b"," else b",", b".")
             lines.append(number)
             rows.append(row)
             n_bytes += len(row)

@@ -3,13 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from enas.data.numbers import is_missing, is_number
+from enas.data.records import read_records
+from enas.errors import DataError
 
 CELLS_LOOKED_AT = 2000
 _DELIMITERS = (b"\t", b";", b"|", b",", b" ")
 _DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _WHOLE = re.compile(rb"\d+")
 _ID_WORDS = frozenset(
     b"""id ids key index row rowname rownames unnamed0 name names barcode sample samples sampleid samplename
@@ -65,8 +70,10 @@ def detect_delimiter(lines: Sequence[bytes]) -> bytes | None:
 
 
 def _score(lines: Sequence[bytes], delimiter: bytes) -> tuple[float, int] | None:
-    rows = [_split_roughly(line, delimiter) for line in lines]
+    rows = _cut(lines, delimiter)
     widths = [len(row) for row in rows]
+    if not widths:
+        return None
     body = widths[1:] or widths
     width = Counter(body).most_common(1)[0][0]
     if width < 2 or widths[0] not in (width, width - 1) or body.count(width) < 0.8 * len(body):
@@ -79,16 +86,17 @@ def _score(lines: Sequence[bytes], delimiter: bytes) -> tuple[float, int] | None
     return round(n_numbers / len(cells), 1), width
 
 
-def _split_roughly(line: bytes, delimiter: bytes) -> list[bytes]:
-    """Good enough to count by: a delimiter within quotes is not counted."""
-    if b'"' in line:
-        line = re.sub(rb'"[^"]*"', lambda match: match[0][1:-1].replace(delimiter, b"_"), line)
-    return line.split() if delimiter == b" " else line.rstrip(b"\r").split(delimiter)
+def _cut(lines: Sequence[bytes], delimiter: bytes) -> list[list[bytes]]:
+    rows: list[list[bytes]] = []
+    with suppress(DataError):  # the last of the lines may end within quotes
+        rows.extend(cells.split(delimiter) for _, cells in read_records(iter(lines), delimiter, Path()))
+    return rows
 
 
 def detect_layout(
     rows: Sequence[Sequence[bytes]],
     *,
+    delimiter: bytes,
     header: bool | None,
     sample_ids: bool | None,
     label_columns: Collection[bytes] = (),
@@ -98,29 +106,41 @@ def detect_layout(
 
     Args:
         rows: the first records, cut into cells.
+        delimiter: what they were cut at.
         header: forced by the user, or None.
         sample_ids: forced by the user, or None.
         label_columns: names of target columns, which are no ids.
         known_ids: ids of the labels file: a first column of the same is one of ids, even if it holds numbers.
     """
     width = Counter(len(row) for row in rows[1:] or rows).most_common(1)[0][0]
+    comma = _has_decimal_commas([cell for row in rows for cell in row[:CELLS_LOOKED_AT]], delimiter)
+    # What looks like numbers is all that is asked of these cells, so that points may stand for commas.
+    looks = [[cell.replace(b",", b".") for cell in row[:CELLS_LOOKED_AT]] for row in rows] if comma else rows
     first, body = rows[0], [row for row in rows[1:] if len(row) == width]
+    below = [look for look, row in zip(looks[1:], rows[1:], strict=True) if len(row) == width]
     short = bool(body) and len(first) == width - 1 and header is not False
-    has_header = header if header is not None else short or _looks_like_header(first, body)
+    has_header = header if header is not None else short or _looks_like_header(looks[0], below)
     ends_empty = bool(
         has_header and body and width > 2 and not any(row[-1] for row in body) and (short or not first[-1])
     )
     if ends_empty:
         width, short = width - 1, False
     names = _names(first, width, short) if has_header else tuple(f"column_{j + 1}".encode() for j in range(width))
-    body = body if has_header else [first, *body]
     if sample_ids is None:
-        column = [row[0].strip() for row in body if row]
+        column = [row[0].strip() for row in (body if has_header else [first, *body])]
         named = names[0] if has_header else None
         sample_ids = short or (named not in label_columns and _looks_like_ids(column, named, known_ids))
-    numbers = [cell for row in body for cell in row[1:CELLS_LOOKED_AT] if not is_missing(cell)]
-    n_commas = sum(1 for cell in numbers if _DECIMAL_COMMA.fullmatch(cell.strip()))
-    return Layout(names, has_header, sample_ids, ends_empty, n_commas > 0.3 * len(numbers))
+    return Layout(names, has_header, sample_ids, ends_empty, comma)
+
+
+def _has_decimal_commas(cells: Sequence[bytes], delimiter: bytes) -> bool:
+    """Commas and no points in numbers. 1,234 may mean a thousand: only a semicolon beside it says that it does not."""
+    if delimiter == b"," or not any(b"," in cell for cell in cells):
+        return False
+    commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell.strip())]
+    points = any(b"." in cell and is_number(cell) for cell in cells)
+    thousands = all(_THOUSANDS.fullmatch(cell.strip()) for cell in commas)
+    return bool(commas) and not points and (delimiter == b";" or not thousands)
 
 
 def _names(first: Sequence[bytes], width: int, short: bool) -> tuple[bytes, ...]:
@@ -148,11 +168,14 @@ def _looks_like_header(first: Sequence[bytes], body: Sequence[Sequence[bytes]]) 
 def _are_numbers_names(first: list[bytes], below: list[bytes]) -> bool:
     if len(first) < 3 or len(set(first)) < len(first) or not all(_WHOLE.fullmatch(cell) for cell in first):
         return False
-    counting = [int(cell) for cell in first]
-    if counting in (list(range(len(first))), list(range(1, len(first) + 1))):
-        return below[: len(first)] != first
     n_whole = sum(1 for cell in below if _WHOLE.fullmatch(cell))
-    return len(first) >= 10 and 2 * n_whole < len(below)
+    if 2 * n_whole < len(below):
+        return len(first) >= 10 or _counts(first)
+    return len(first) >= 10 and _counts(first) and below[: len(first)] != first
+
+
+def _counts(cells: list[bytes]) -> bool:
+    return [int(cell) for cell in cells] in (list(range(len(cells))), list(range(1, len(cells) + 1)))
 
 
 def _looks_like_ids(column: list[bytes], name: bytes | None, known_ids: Collection[bytes]) -> bool:
