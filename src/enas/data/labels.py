@@ -172,8 +172,11 @@ def _has_ids(names: list[str] | None, body: Rows, label_columns: tuple[str, ...]
     unique = len(set(column)) == len(column)
     if not all(is_number(cell.encode()) for cell in column):
         return unique
-    # Two columns of numbers: the first counts the samples, or both are targets.
-    return unique and len(body[0]) == 2 and all(_WHOLE.fullmatch(cell) for cell in column)
+    if names is not None or not unique or len(body[0]) != 2 or not all(_WHOLE.fullmatch(cell) for cell in column):
+        return False
+    # Two columns of numbers without names: the first counts the samples or stands before classes, or both are targets.
+    counts = sorted(int(cell) for cell in column) in (list(range(len(body))), list(range(1, len(body) + 1)))
+    return counts or len({row[1] for row in body}) <= len(body) / 2
 
 
 def _match_by_id(

@@ -15,6 +15,7 @@ from enas.errors import DataError
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "na", "NaN", "nan", "NAN", "-nan", "null", "NULL", "None", "?", ".")
 _MISSING = frozenset(text.encode() for text in MISSING)
 _NUMBER = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|nan)", re.IGNORECASE)
+_COMMA = re.compile(rb"[+-]?\d+(?:,\d+)+(?:\.\d*)?")
 _SHOWN = 8
 
 
@@ -121,7 +122,7 @@ def _complaint(cells: list[bytes], bad: list[int], origin: CellsOrigin) -> str:
     texts = [place for place in sorted(counts) if counts[place] == filled[place] and counts[place] > 1]
     row, place = divmod(bad[0], width)
     first = f"{_where(origin, row, place)}: {_show(cells[bad[0]])} is not a number"
-    if not texts:
+    if not texts or _COMMA.fullmatch(_plain(cells[bad[0]])):
         return f"{first}{_advice(cells[bad[0]])}"
     names = ", ".join(f"'{origin.columns[j]}'" for j in texts[:_SHOWN])
     more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
@@ -133,8 +134,8 @@ def _complaint(cells: list[bytes], bad: list[int], origin: CellsOrigin) -> str:
 
 
 def _advice(cell: bytes) -> str:
-    if re.fullmatch(rb"[+-]?\d+,\d+", cell.strip()):
-        return " (a decimal comma? write a point)"
+    if _COMMA.fullmatch(_plain(cell)):
+        return " (a comma? write 1.5, and 1234 without one)"
     return "; mend the cell or leave it empty (then it counts as missing)"
 
 
@@ -143,6 +144,11 @@ def _where(origin: CellsOrigin, row: int, place: int) -> str:
     return f"'{origin.path}', line {origin.lines[row]}, {column}"
 
 
+def _plain(cell: bytes) -> bytes:
+    """What records put in place of delimiters and line ends within quotes, in a form that can be shown."""
+    return cell.strip().replace(b"\x1d", b",").replace(b"\x1e", b" ")
+
+
 def _show(cell: bytes) -> str:
-    text = decode([cell.replace(b"\x1d", b",").replace(b"\x1e", b" ")])[0][0]
+    text = decode([_plain(cell)])[0][0]
     return repr(text if len(text) <= 40 else text[:37] + "...")
