@@ -37,7 +37,7 @@ class Sample:
     Args:
         integers: shape (n, length), int64, in the order of the encoding.
         log_prob: shape (n,); log-probability of each architecture. Carries the gradient.
-        entropy: shape (n,); sum of the entropies of the decisions on each one's way, in nats. No gradient.
+        entropy: shape (n,); sum of the entropies of the decisions on each one's way, in nats. Carries a gradient.
         skip_penalty: shape (n,); mean over the layers that may have skips of Σ_j KL(σ(logit_j) ‖ target); 0 where no
             layer may. Carries a gradient.
     """
@@ -210,7 +210,7 @@ class Controller(nn.Module):
         if walk.skip_logits:
             logits, bits = torch.cat(walk.skip_logits, dim=1), torch.cat(walk.skips, dim=1)
             log_prob.append(logsigmoid((4 * bits - 2) * logits).sum(dim=1))
-            entropy.append(_binary_entropy(2 * logits.detach()).sum(dim=1))
+            entropy.append(_binary_entropy(2 * logits).sum(dim=1))
             penalty = _skip_penalty(logits, self.skip_target).sum(dim=1) / len(walk.skip_logits)
         return Sample(integers, torch.stack(log_prob).sum(dim=0), torch.stack(entropy).sum(dim=0), penalty)
 
@@ -253,13 +253,13 @@ class _Walk:
     def choose(self, position: int, logits: Tensor) -> Tensor:
         """One of the options, shape (n,), from logits of shape (n, n_options)."""
         log_p = log_softmax(logits, dim=1)
-        p = log_p.detach().exp()
+        p = log_p.exp()
         chosen = self.source[position]
         if self.sampling:
-            chosen = (chosen.unsqueeze(1) >= p[:, :-1].cumsum(dim=1)).sum(dim=1)
+            chosen = (chosen.unsqueeze(1) >= p.detach()[:, :-1].cumsum(dim=1)).sum(dim=1)
         self.chosen[position] = chosen
         self.log_probs.append(log_p.gather(1, chosen.unsqueeze(1)))
-        self.entropies.append(-(p * log_p.detach()).sum(dim=1))
+        self.entropies.append(-(p * log_p).sum(dim=1))
         return chosen
 
     def choose_bits(self, positions: tuple[int, ...], logits: Tensor) -> Tensor:
