@@ -62,7 +62,6 @@ def test_message(read: Any, content: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"delimiter": ","}, "the delimiter ',' does not occur in its first lines; the file looks tab-delimited"),
         ({"delimiter": "é"}, "is not one plain character"),
         ({"label_column": "statsu"}, "has no column 'statsu' (label_column); did you mean 'status'"),
         ({"label_column": "status", "header": False}, "has no header, so it has no column 'status'"),

@@ -93,6 +93,21 @@ def test_forced_against_appearance(read: Any) -> None:
     assert read("1;2,345\n4;5,678\n", delimiter=";").features[0].tolist() == [1, np.float32(2.345)]
 
 
+def test_delimiter_that_does_not_occur(read: Any, log: Any) -> None:
+    assert_array_equal(read("1.5\t-2\t3.25\n4\t5.5\t6\n", "a\nb\n", delimiter=" ").features, NUMBERS)
+    assert log.warnings == ["x.tsv: the delimiter ' ' does not cut its rows; read as tab-delimited"]
+
+
+def test_delimiter_that_stands_in_the_header_alone(read: Any) -> None:
+    assert read("gene 1\tgene 2\n1\t2\n3\t4\n", delimiter=" ").feature_names == ("gene 1", "gene 2")
+
+
+def test_large_files_show_a_bar(read: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enas.data.tables._BAR_FROM_BYTES", 0)
+    read("1\t2\n3\t4\n")
+    assert log.lines.count("0 MB") == 100
+
+
 def test_numeric_first_column_is_ids_if_the_labels_know_them(read: Any) -> None:
     features = "101\t1.5\t2\n102\t3\t4\n"
     assert read(features).n_features == 3
@@ -168,6 +183,17 @@ def test_parquet(tmp_path: Path, log: Any) -> None:
     assert data.feature_names == ("a", "b")
     assert data.target is not None
     assert data.target.classes == ("n", "t")
+
+
+def test_parquet_labels(tmp_path: Path, log: Any) -> None:
+    args = write_parquet(tmp_path / "x.parquet", {"sample": ["s1", "s2"], "a": [1, 2], "b": [3, 4]})
+    pl.DataFrame({"sample": ["s2", "s1"], "outcome": ["x", "y"]}).write_parquet(tmp_path / "y.parquet")
+    labelled = args.model_copy(update={"labels_file": Path("y.parquet")})
+    target = read_dataset(labelled, regression=False, progress=log).target
+    assert target is not None
+    assert target.names == ("outcome",)
+    assert target.classes == ("x", "y")
+    assert target.values.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(

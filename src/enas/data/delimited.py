@@ -1,7 +1,7 @@
 """Reads a delimited text file into one float32 matrix, a block of rows at a time."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -49,7 +49,7 @@ def read_delimited(path: Path, reading: Reading, advance: Callable[[int], None] 
     Raises:
         DataError: anything that keeps the file from being a table of numbers; names file, line, column and value.
     """
-    delimiter, lines = open_delimited(path, reading.delimiter, advance)
+    delimiter, lines, notes = _open(path, reading.delimiter, advance)
     head, records = _peek(read_records(lines, delimiter, path), lambda record: len(record[1]))
     layout = detect_layout(
         [cells.split(delimiter) for _, cells in head],
@@ -63,37 +63,34 @@ def read_delimited(path: Path, reading: Reading, advance: Callable[[int], None] 
         _check_header(next(records), layout, delimiter, path)
         if len(head) == 1:
             raise DataError(f"'{path}' has a header and no rows below it (if line 1 holds values, set header: false)")
-    return _Reader(path, reading, layout, delimiter).read(records)
+    table = _Reader(path, reading, layout, delimiter).read(records)
+    return replace(table, notes=(*notes, *table.notes))
 
 
-def open_delimited(
-    path: Path, delimiter: str | None, advance: Callable[[int], None] | None = None
-) -> tuple[bytes, Iterator[bytes]]:
-    """The delimiter, given or detected, as one byte, and all lines."""
-    lines = read_lines(path, advance)
+def _open(
+    path: Path, delimiter: str | None, advance: Callable[[int], None] | None
+) -> tuple[bytes, Iterator[bytes], list[str]]:
+    """The delimiter as one byte, all lines, and what is to be said about the delimiter."""
     if delimiter == "\\t":
         delimiter = "\t"
     if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
         raise DataError(
-            f"delimiter {delimiter!r} is not one plain character; give '\\t', ',', ';', ' ' or leave it out"
+            f"'{path}': delimiter {delimiter!r} is not one plain character; give '\\t', ',', ';', ' ' or leave it out"
         )
-    head, lines = _peek(lines, len)
+    head, lines = _peek(read_lines(path, advance), len)
     filled = [line for line in head if line.strip()]
     if not filled:
         raise DataError(f"'{path}' holds no rows")
+    if delimiter is not None and 2 * sum(delimiter.encode() in line for line in filled) > len(filled):
+        return delimiter.encode(), lines, []
     detected = detect_delimiter(filled)
+    if detected is None:
+        raise DataError(_one_column(path, filled))
     if delimiter is None:
-        if detected is None:
-            raise DataError(_one_column(path, filled))
-        return detected, lines
-    given = delimiter.encode()
-    if not any(given in line for line in filled):
-        seen = f"; the file looks {NAMES_OF_DELIMITERS[detected]}-delimited" if detected else ""
-        raise DataError(
-            f"'{path}': the delimiter {delimiter!r} does not occur in its first lines{seen}; "
-            "leave delimiter out to have it detected"
-        )
-    return given, lines
+        return detected, lines, []
+    # A config that served another file is no reason to stop: without its delimiter there would be one column.
+    looks = NAMES_OF_DELIMITERS[detected]
+    return detected, lines, [f"the delimiter {delimiter!r} does not cut its rows; read as {looks}-delimited"]
 
 
 def _one_column(path: Path, filled: list[bytes]) -> str:
