@@ -16,7 +16,7 @@ from enas.console import Console
 from enas.errors import ConfigError, EnasError
 
 if TYPE_CHECKING:
-    from enas.auto import Auto
+    from enas.automl import Auto
 
 app = typer.Typer(
     name="enas",
@@ -70,37 +70,25 @@ def show_version(
 @app.command()
 def run(
     config: ConfigFile,
-    run: RunFolder = None,
     overrides: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Do all that the config has sections for, training first."""
     with guard(verbose):
-        from enas.config import load_config
-
-        sections, _ = load_config(config, overrides or ())
-        automl = open_auto(config, run, overrides, Console(quiet, verbose))
-        automl.train()
-        if sections.data_evaluate:
-            automl.evaluate()
-        if sections.data_predict:
-            automl.predict()
-        if sections.explainer:
-            automl.explain()
+        open_auto(config, None, overrides, Console(quiet, verbose)).run_all()
 
 
 @app.command()
 def train(
     config: ConfigFile,
-    run: RunFolder = None,
     overrides: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Search architectures and retrain the best."""
     with guard(verbose):
-        open_auto(config, run, overrides, Console(quiet, verbose)).train()
+        open_auto(config, None, overrides, Console(quiet, verbose)).train()
 
 
 @app.command()
@@ -213,7 +201,7 @@ def write_starter(
 
 def open_auto(config: Path, run: Path | None, overrides: list[str] | None, progress: Console) -> "Auto":
     """The pipeline of a config, on the given run or a new one."""
-    from enas.auto import auto
+    from enas import auto
 
     return auto(config, run=run, overrides=overrides or (), progress=progress)
 

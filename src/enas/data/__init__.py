@@ -1,0 +1,1 @@
+"""Readers, splits and preprocessing: from files to arrays."""

@@ -1,0 +1,55 @@
+"""The record that every reader returns and every stage takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be predicted.
+
+    Args:
+        names: one name per target column.
+        values: classification: class indices, shape (n,), int64. Regression: shape (n, n_targets), float32.
+        classes: class names in index order; empty for regression.
+    """
+
+    names: tuple[str, ...]
+    values: IntArray | FloatArray
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A table as it stands in its files, rows = samples.
+
+    Args:
+        features: shape (n, p), float32; NaN marks a missing value.
+        feature_names: p names; made up ("feature_0", …) where the files have none.
+        has_feature_names: whether the names come from the files, so that other tables can be matched by name.
+        sample_ids: n ids; row numbers from 0 ("0", "1", …) where the files have none.
+        has_sample_ids: whether the ids come from the files.
+        target: what is to be predicted, if known.
+        source: the features file as the user wrote it, for messages.
+    """
+
+    features: FloatArray
+    feature_names: tuple[str, ...]
+    has_feature_names: bool
+    sample_ids: tuple[str, ...]
+    has_sample_ids: bool
+    target: Target | None
+    source: str
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.features.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        return int(self.features.shape[1])

@@ -1,0 +1,205 @@
+"""From raw features to what a network sees, fitted on training rows only.
+
+`Scaler` transforms, imputes and standardises; a `Stem` then keeps the best-scoring features (screening) and, where there
+are more features than training rows, changes the basis.
+
+The change of basis is exact for learning: the gradient of a first layer lies in the row space of its training rows, so
+its part outside never learns anything. Writing the rows in an orthonormal basis of that space (r <= n numbers instead of p)
+gives the same outputs, the same gradients and, because a Gaussian initialisation is rotation-invariant, the same starting
+distribution, at a cost that no longer depends on p. One thing changes, for the better: weights outside the row space,
+which training rows cannot see, would keep their random initial values and add noise to new rows; here they are zero,
+the minimum-norm solution. (Adam's per-coordinate step is not rotation-invariant; it acts on principal coordinates here.)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enas.data.dataset import FloatArray, IntArray, Target
+from enas.errors import DataError
+
+Transform = Literal["none", "log1p", "asinh"]
+Scale = Literal["standard", "robust", "none"]
+
+_BLOCK = 4096  # columns handled at a time, so that temporaries stay small beside the matrix
+_LARGE = 1000.0  # values beyond this are raw intensities or counts: "auto" compresses them
+_MAX_BASIS = 1024  # rows up to which an eigenbasis costs less than it saves
+
+
+@dataclass(frozen=True, slots=True)
+class Scaler:
+    """Transform, impute, standardise; every array has shape (p,).
+
+    Args:
+        transform: applied to every value first.
+        fill: what a missing value becomes: the median of the transformed training rows.
+        center: subtracted.
+        factor: multiplied; 0 for a feature that is constant on the training rows.
+    """
+
+    transform: Transform
+    fill: FloatArray
+    center: FloatArray
+    factor: FloatArray
+
+    def __call__(self, features: FloatArray) -> FloatArray:
+        """Standardised copy of ``features``, shape (n, p), without missing values."""
+        out = np.empty_like(features)
+        for block in _blocks(features.shape[1]):
+            values = _transformed(features[:, block], self.transform)
+            values = np.where(np.isnan(values), self.fill[block], values)
+            out[:, block] = (values - self.center[block]) * self.factor[block]
+        return out
+
+
+def fit_scaler(
+    features: FloatArray, rows: IntArray, *, transform: Transform | Literal["auto"], scale: Scale
+) -> Scaler:
+    """Fit on ``rows`` of ``features`` (n, p) alone.
+
+    Raises:
+        DataError: ``log1p`` meets a value of -1 or less, or the transformed values overflow.
+    """
+    chosen = _choose_transform(features, rows) if transform == "auto" else transform
+    fill, center, factor = (np.zeros(features.shape[1], np.float32) for _ in range(3))
+    for block in _blocks(features.shape[1]):
+        values = _transformed(features[rows, block], chosen).astype(np.float64)
+        missing = np.isnan(values)
+        if missing.any():
+            values[:, missing.all(axis=0)] = 0.0  # never seen in training: a constant
+            fill[block] = np.nanmedian(values, axis=0)
+            values = np.where(np.isnan(values), fill[block], values)
+        center[block], factor[block] = _location_and_factor(values, scale)
+    return Scaler(chosen, fill, center, factor)
+
+
+def rank_features(standardised: FloatArray, target: Target, rows: IntArray) -> IntArray:
+    """Feature numbers by univariate F score on ``rows`` (ANOVA, or linear regression: the best over targets), best first."""
+    from sklearn.feature_selection import f_classif, f_regression
+
+    scores = np.zeros(standardised.shape[1])
+    y = target.values[rows]
+    columns = [y] if target.classes else list(y.T)
+    for block in _blocks(standardised.shape[1]):
+        values = standardised[rows, block].astype(np.float64)
+        varies = np.ptp(values, axis=0) > 0
+        if varies.any():
+            test = f_classif if target.classes else f_regression
+            per_target = [np.nan_to_num(test(values[:, varies], column)[0], nan=0.0) for column in columns]
+            scores[np.arange(block.start, block.start + len(varies))[varies]] = np.max(per_target, axis=0)
+    return np.argsort(-scores, kind="stable")
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """What the first layer sees: ``standardised[:, columns] @ basis / sqrt(k)``, shape (n, r).
+
+    Args:
+        columns: (k,) feature numbers; None = all p.
+        basis: (k, r) orthonormal columns; None = the features themselves (r = k).
+        n_features: k.
+    """
+
+    columns: IntArray | None
+    basis: FloatArray | None
+    n_features: int
+
+    @property
+    def n_inputs(self) -> int:
+        """r, the number of coordinates."""
+        return self.n_features if self.basis is None else int(self.basis.shape[1])
+
+    def __call__(self, standardised: FloatArray) -> FloatArray:
+        """Coordinates (n, r) of standardised rows (n, p)."""
+        kept = standardised if self.columns is None else standardised[:, self.columns]
+        moved = kept if self.basis is None else kept @ self.basis
+        return moved / np.float32(np.sqrt(self.n_features))
+
+
+def fit_stem(standardised: FloatArray, order: IntArray | None, n_features: int, rows: IntArray) -> Stem:
+    """Keep the first ``n_features`` of ``order`` (None: all), in the basis of ``rows`` where that is smaller."""
+    columns = None if order is None else order[:n_features]
+    if not len(rows) < min(n_features, _MAX_BASIS + 1):
+        return Stem(columns, None, n_features)
+    kept = standardised[rows] if columns is None else standardised[np.ix_(rows, columns)]
+    return Stem(columns, row_space(kept), n_features)
+
+
+def row_space(rows: FloatArray) -> FloatArray:
+    """Orthonormal basis (p, r) of the space that ``rows`` (n, p) span, by the eigenvectors of their n x n Gram matrix."""
+    values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    kept = values > max(values[-1], np.finfo(np.float32).tiny) * 1e-6
+    kept[-1] = True  # rows without any variance still need one coordinate
+    combination = vectors[:, kept] / np.sqrt(np.maximum(values[kept], np.finfo(np.float32).tiny))
+    return np.asarray(rows.T @ combination.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessor:
+    """Everything between a raw table and the inputs of one network; one stem per screening choice."""
+
+    scaler: Scaler
+    stems: tuple[Stem, ...]
+
+
+def fit_preprocessor(
+    features: FloatArray,
+    target: Target,
+    rows: IntArray,
+    *,
+    transform: Transform | Literal["auto"],
+    scale: Scale,
+    screens: tuple[int | None, ...],
+) -> tuple[Preprocessor, tuple[FloatArray, ...]]:
+    """Fit on ``rows`` alone; also return every row's coordinates, one array (n, r) per screen.
+
+    Args:
+        screens: how many features each stem keeps; None = all.
+    """
+    scaler = fit_scaler(features, rows, transform=transform, scale=scale)
+    standardised = scaler(features)
+    ranked = rank_features(standardised, target, rows) if any(screen is not None for screen in screens) else None
+    stems = tuple(
+        fit_stem(standardised, ranked if screen is not None else None, screen or features.shape[1], rows)
+        for screen in screens
+    )
+    return Preprocessor(scaler, stems), tuple(stem(standardised) for stem in stems)
+
+
+def _blocks(n_columns: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BLOCK, n_columns)) for start in range(0, n_columns, _BLOCK))
+
+
+def _transformed(values: FloatArray, transform: Transform) -> FloatArray:
+    if transform == "none":
+        return values
+    if transform == "asinh":
+        return np.arcsinh(values)
+    if bool((values <= -1).any()):
+        raise DataError(
+            f"preprocessing.transform log1p needs values above -1 and met {float(np.nanmin(values)):g}; "
+            'use "asinh", which takes negative values'
+        )
+    return np.log1p(values)
+
+
+def _choose_transform(features: FloatArray, rows: IntArray) -> Transform:
+    largest = max(float(np.nanmax(np.abs(features[rows, block]), initial=0.0)) for block in _blocks(features.shape[1]))
+    return "asinh" if largest > _LARGE else "none"
+
+
+def _location_and_factor(values: NDArray[np.float64], scale: Scale) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre and factor per column; a column whose spread is nothing but rounding becomes a constant zero."""
+    varies = np.ptp(values, axis=0) > 1e-6 * np.abs(values).max(axis=0)
+    if scale == "none":
+        return np.zeros(values.shape[1]), varies.astype(np.float64)
+    if scale == "robust":
+        low, center, high = np.percentile(values, [25, 50, 75], axis=0)
+        spread = (high - low) / 1.349  # the interquartile range of a standard normal
+        spread = np.where(spread > 0, spread, values.std(axis=0))
+    else:
+        center, spread = values.mean(axis=0), values.std(axis=0)
+    return center, np.where(varies, 1.0 / np.where(varies, spread, 1.0), 0.0)

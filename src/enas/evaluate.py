@@ -1,0 +1,121 @@
+"""Evaluation: metrics with intervals on labelled rows, and a clear word on which of them the model has seen.
+
+Rows are recognised by a hash of their values. A row that trained the model, or chose it on validation, says nothing about
+new samples; where there are other rows the headline is theirs alone, where there are none the headline says so.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enas.data.dataset import Dataset
+from enas.data.hashing import row_hashes
+from enas.files import write_json
+from enas.metrics import ClassificationMetrics, RegressionMetrics, evaluate_classification, evaluate_regression
+from enas.model import Model, probabilities_of
+
+Metrics = ClassificationMetrics | RegressionMetrics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What `evaluate` found.
+
+    Args:
+        metrics: of the headline rows: the unseen ones, or all if every row was seen.
+        all_rows: of all rows, where some but not all were seen; else None.
+        n_seen: rows that the model was trained on or chosen by.
+        n_rows: rows in all.
+        files: what was written.
+    """
+
+    metrics: Metrics
+    all_rows: Metrics | None
+    n_seen: int
+    n_rows: int
+    files: tuple[Path, ...]
+
+    @property
+    def headline(self) -> str:
+        """The main figure and, in the same line, the rows that it stands for."""
+        return f"{headline_figure(self.metrics)} {self.rows}"
+
+    @property
+    def rows(self) -> str:
+        """Which rows the headline stands for."""
+        if self.n_seen == 0:
+            return f"on {self.n_rows} rows that the model has not seen"
+        if self.n_seen == self.n_rows:
+            return f"on {self.n_rows} rows that the model was TRAINED ON: it says nothing about new samples"
+        return f"on the {self.n_rows - self.n_seen} rows that the model has not seen ({self.n_seen} others were trained on)"
+
+
+def headline_figure(metrics: Metrics) -> str:
+    """``accuracy 0.93 [0.85, 0.97]``, or R² of a regression."""
+    if isinstance(metrics, ClassificationMetrics):
+        return f"accuracy {metrics.accuracy}"
+    return f"R² {metrics.mean.r2}"
+
+
+def evaluate(model: Model, dataset: Dataset, seen: AbstractSet[int], folder: Path, *, batch_size: int) -> Evaluation:
+    """Score ``model`` on ``dataset`` and write ``evaluation.json`` and the figures into ``folder``.
+
+    Args:
+        model: the trained model.
+        dataset: rows with a target, columns as the model knows them.
+        seen: hashes of the rows that trained or chose the model.
+        folder: where files go.
+        batch_size: rows at a time.
+    """
+    assert dataset.target is not None, "evaluation needs a target"
+    outputs = model.predict(dataset.features, batch_size=batch_size)
+    labels = dataset.target.values
+    is_seen = np.isin(row_hashes(dataset.features), np.array(sorted(seen), np.uint64))
+    judged = ~is_seen if not is_seen.all() else is_seen
+    metrics = measure(model, outputs[judged], labels[judged])
+    mixed = bool(is_seen.any() and not is_seen.all())
+    figures = draw(model, outputs[judged], labels[judged], metrics, folder)
+    result = Evaluation(
+        metrics=metrics,
+        all_rows=measure(model, outputs, labels) if mixed else None,
+        n_seen=int(is_seen.sum()),
+        n_rows=len(labels),
+        files=(folder / "evaluation.json", *figures),
+    )
+    write_json(folder / "evaluation.json", to_dict(result))
+    return result
+
+
+def measure(model: Model, outputs: NDArray[np.float64], labels: NDArray[np.generic]) -> Metrics:
+    """Metrics of logits, or of regression values, (n, C)."""
+    if model.classes:
+        return evaluate_classification(probabilities_of(outputs), labels, model.classes)
+    return evaluate_regression(outputs, labels, model.target_names)
+
+
+def draw(
+    model: Model, outputs: NDArray[np.float64], labels: NDArray[np.generic], metrics: Metrics, folder: Path
+) -> tuple[Path, ...]:
+    """Confusion matrix and ROC curves, or predicted against true values."""
+    from enas import report
+
+    if isinstance(metrics, RegressionMetrics):
+        return report.scatter(outputs, labels, model.target_names, folder / "enas_scatter")
+    return (
+        *report.confusion_matrix(metrics.confusion, model.classes, folder / "enas_confusion_matrix"),
+        *report.roc_curves(probabilities_of(outputs), labels, model.classes, folder / "enas_roc_curves"),
+    )
+
+
+def to_dict(evaluation: Evaluation) -> dict[str, object]:
+    """What ``evaluation.json`` holds."""
+    return {
+        "headline": evaluation.headline,
+        "n_rows": evaluation.n_rows,
+        "n_rows_seen_in_training": evaluation.n_seen,
+        "metrics": evaluation.metrics.to_dict(),
+        "metrics_of_all_rows": evaluation.all_rows.to_dict() if evaluation.all_rows else None,
+    }

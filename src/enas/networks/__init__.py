@@ -1,0 +1,1 @@
+"""Networks, one file per search space: its supernet and its child."""

@@ -1,0 +1,155 @@
+"""The dense space's networks (AutoGenome's RRFCN): a first layer of fixed width W, searched layers, a linear head.
+
+Layer i computes ``relu(norm(W_i · previous)) + the skipped layers' outputs``, narrower ones padded with zeros to the widest.
+The supernet owns W x W weights per layer; an architecture uses their leading rows and columns, so cost follows the widths.
+Screening is part of the architecture: each number of features has a first layer of its own.
+
+M networks of one shape run side by side: every weight has a leading dimension M (cross-fitting folds, seeds), and one
+batched product serves them all. They share no weights.
+
+Choices that the seed leaves open:
+- norm is layer normalisation without affine parameters: it does not depend on the other rows of a batch, so a batch of one
+  is harmless, nothing needs running statistics, and bounded activations keep the log-loss of small samples honest.
+- the head averages over its inputs (a factor 1/sqrt(width)), so that wide and narrow layers learn at one rate;
+- the head starts at zero: an untrained network predicts equal probabilities.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from enas.search_space import Architecture, DenseSpace
+
+
+Tensors = Mapping[str, Tensor]
+
+
+class DenseSupernet(nn.Module):
+    """The shared weights of every architecture of a dense space, for M networks side by side.
+
+    Args:
+        space: the search space; W is its largest width.
+        n_networks: M.
+        n_inputs: inputs of the first layer, per screen (one entry where the space has no screens).
+        n_outputs: C, logits or regression targets.
+        generator: draws the initial weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: DenseSpace,
+        n_networks: int,
+        n_inputs: Sequence[int],
+        n_outputs: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        width = max(space.widths)
+
+        def gaussian(n_in: int, std: float) -> nn.Parameter:
+            return nn.Parameter(torch.randn(n_networks, n_in, width, generator=generator) * std)
+
+        def zeros(n_in: int, n_out: int) -> nn.Parameter:
+            return nn.Parameter(torch.zeros(n_networks, n_in, n_out))
+
+        self.space = space
+        self.stem_weights = nn.ParameterList(gaussian(n, 1.0) for n in n_inputs)
+        self.stem_biases = nn.ParameterList(zeros(1, width) for _ in n_inputs)
+        self.weights = nn.ParameterList(gaussian(width, (2 / width) ** 0.5) for _ in range(space.n_layers))
+        self.biases = nn.ParameterList(zeros(1, width) for _ in range(space.n_layers))
+        self.head_weight = zeros(width, n_outputs)
+        self.head_bias = zeros(1, n_outputs)
+
+    def forward(self, x: Tensor, architecture: Architecture, dropout: "Dropout | None" = None) -> Tensor:
+        """Logits (M, B, C) of the architecture's child for the coordinates ``x`` (M, B, r) of its screen."""
+        return dense_forward(x, self.slices(architecture), skips_of(self.space, architecture), dropout)
+
+    def slices(self, architecture: Architecture) -> dict[str, Tensor]:
+        """The architecture's part of the shared weights, as views: what a child of its own would hold, by name."""
+        stem = self.space.screen(architecture) or 0
+        tensors: dict[str, Tensor] = {
+            "stem_weight": self.stem_weights[stem],
+            "stem_bias": self.stem_biases[stem],
+        }
+        size = self.head_weight.shape[1]
+        sizes: list[int] = []
+        for i, layer in enumerate(self.space.layers(architecture)):
+            tensors[f"weight_{i}"] = self.weights[i][:, :size, : layer.width]
+            tensors[f"bias_{i}"] = self.biases[i][..., : layer.width]
+            size = max(layer.width, *(sizes[earlier] for earlier in layer.skips), 0)
+            sizes.append(size)
+        return {**tensors, "head_weight": self.head_weight[:, :size], "head_bias": self.head_bias}
+
+
+class DenseChild(nn.Module):
+    """The network that one architecture selects, with weights of just its size; M of them side by side.
+
+    Args:
+        tensors: what `DenseSupernet.slices` names; copied.
+        skips: per layer, the earlier layers whose outputs are added to its own (`skips_of`).
+    """
+
+    def __init__(self, tensors: Tensors, skips: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.skips = skips
+        self.tensors = nn.ParameterDict(
+            {
+                name: nn.Parameter(tensor.detach().clone(memory_format=torch.contiguous_format))
+                for name, tensor in tensors.items()
+            }
+        )
+
+    def forward(self, x: Tensor, dropout: "Dropout | None" = None) -> Tensor:
+        """Logits (M, B, C) of ``x`` (M, B, r)."""
+        return dense_forward(x, self.tensors, self.skips, dropout)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Zero each unit with probability ``1 - keep_prob`` and scale the rest; masks come from ``generator``."""
+
+    keep_prob: float
+    generator: torch.Generator
+
+    def __call__(self, x: Tensor) -> Tensor:
+        mask = torch.rand(x.shape, generator=self.generator, device=self.generator.device) < self.keep_prob
+        return x * mask.to(x) / self.keep_prob
+
+
+def skips_of(space: DenseSpace, architecture: Architecture) -> tuple[tuple[int, ...], ...]:
+    """Per layer, the earlier layers (from 0) whose outputs are added to its own."""
+    return tuple(layer.skips for layer in space.layers(architecture))
+
+
+def dense_forward(
+    x: Tensor, tensors: Tensors, skips: Sequence[Sequence[int]], dropout: Dropout | None = None
+) -> Tensor:
+    """Logits (M, B, C) of ``x`` (M, B, r); supernet and child both compute just this."""
+    return dense_tail(torch.baddbmm(tensors["stem_bias"], x, tensors["stem_weight"]), tensors, skips, dropout)
+
+
+def dense_tail(x: Tensor, tensors: Tensors, skips: Sequence[Sequence[int]], dropout: Dropout | None = None) -> Tensor:
+    """Logits (M, B, C) from the first layer's product ``x`` (M, B, W): all of the network that is not linear."""
+    x = _activate(x)
+    outputs: list[Tensor] = []
+    for i, earlier in enumerate(skips):
+        x = dropout(x) if dropout else x
+        x = _activate(torch.baddbmm(tensors[f"bias_{i}"], x, tensors[f"weight_{i}"]))
+        for j in earlier:
+            x = _padded_sum(x, outputs[j])
+        outputs.append(x)
+    x = dropout(x) if dropout else x
+    return torch.baddbmm(tensors["head_bias"], x * x.shape[-1] ** -0.5, tensors["head_weight"])
+
+
+def _activate(x: Tensor) -> Tensor:
+    return F.relu(F.layer_norm(x, x.shape[-1:]))
+
+
+def _padded_sum(x: Tensor, y: Tensor) -> Tensor:
+    width = max(x.shape[-1], y.shape[-1])
+    return F.pad(x, (0, width - x.shape[-1])) + F.pad(y, (0, width - y.shape[-1]))

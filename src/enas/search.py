@@ -1,0 +1,214 @@
+"""The search: alternate between the shared weights and the controller, then derive (Pham et al. 2018, section 2.2-2.3).
+
+Each epoch
+1. trains the shared weights over the training rows: every minibatch samples a fresh architecture and updates only its part;
+2. takes ``train_steps`` controller updates; each averages the REINFORCE gradient over ``num_aggregate`` architectures,
+   whose reward is their score with shared weights on held-out rows.
+
+Departures from the paper and the originals, with reasons:
+- Cross-fitting: where the data are small, K sets of shared weights train side by side, one per fold, under one controller,
+  and the reward is the out-of-fold score over all rows: a score on a dozen validation rows is noise.
+- A single split rewards on one shuffled minibatch, as in the paper; if the held-out rows fit into one, on all of them.
+- Where a choice of features has weights of its own, an epoch of few minibatches passes over the rows once per choice, so
+  that each set of weights sees about as many updates as in a space without that choice.
+- The shared weights are trained by Adam, at a constant rate: tables need no momentum tuning.
+- Deriving scores every distinct sampled architecture on all held-out rows; the originals print ten architectures scored
+  on one minibatch and leave the choice to the reader.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from enas.config import Controller as ControllerSettings
+from enas.config import Trainer
+from enas.controller import Controller
+from enas.folds import Folds
+from enas.networks.dense import Dropout
+from enas.progress import Progress
+from enas.reinforce import add_entropy, advantages, policy_loss
+from enas.reinforce import make_optimizer as make_policy_optimizer
+from enas.metrics.rewards import RewardName, scores, tie_break
+from enas.search_space import Architecture
+from enas.training import GuardedStep, make_optimizer, network_loss
+
+N_DERIVED = 200
+"""Architectures that the trained controller samples when deriving; duplicates are scored once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An architecture and its score with shared weights on held-out rows; ``tie`` orders equal rewards (higher is better)."""
+
+    architecture: Architecture
+    reward: float
+    tie: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """What a search leaves: the derived architectures, best first, and what they were scored with."""
+
+    derived: tuple[Scored, ...]
+    supernet: nn.Module
+    controller: Controller
+    n_skipped: int
+
+
+@dataclass(slots=True)
+class Search:
+    """One search; `run` it once.
+
+    Args:
+        supernet: called as ``supernet(x, architecture, dropout)``.
+        controller: samples architectures of the supernet's space.
+        folds: the rows, and which of them train and judge.
+        trainer, settings: the config's sections.
+        reward: what is maximised.
+        generator: the source of all randomness.
+        progress: where the log goes.
+        record: takes one row of the training curves per epoch.
+    """
+
+    supernet: nn.Module
+    controller: Controller
+    folds: Folds
+    trainer: Trainer
+    settings: ControllerSettings
+    reward: RewardName
+    generator: torch.Generator
+    progress: Progress
+    record: Callable[[Mapping[str, object]], None]
+    shuffle: bool = True
+    out_of_time: Callable[[], bool] = lambda: False
+    _baseline: float = field(default=0.0, init=False)
+    _n_steps: int = field(default=0, init=False)
+
+    def run(self) -> SearchResult:
+        """Search, then derive.
+
+        Raises:
+            RunError: the loss of the shared weights was not finite five times in a row.
+        """
+        n_epochs = self.trainer.max_number_of_epoches_in_search
+        step = GuardedStep(
+            make_optimizer(self.supernet.parameters(), lr=self.trainer.child_lr, l2=self.trainer.child_l2_reg), "search"
+        )
+        policy = make_policy_optimizer(self.controller, self.settings.lr)
+        with self.progress.stage("search", n_epochs) as advance:
+            for epoch in range(n_epochs):
+                loss = self._train_shared_weights(step)
+                curves = self._train_controller(policy)
+                self.record({"stage": "search", "epoch": epoch, "child_loss": loss, **curves})
+                self._show_samples(epoch, loss)
+                advance(f"reward {curves['reward']:.3f}")
+                if self.out_of_time():
+                    self.progress.warn(f"time limit: the search stops after epoch {epoch + 1} of {n_epochs}")
+                    break
+        return SearchResult(self.derive(), self.supernet, self.controller, step.n_skipped)
+
+    def derive(self) -> tuple[Scored, ...]:
+        """Sample, score each distinct architecture on all held-out rows, best first."""
+        with torch.no_grad():
+            sampled = self.controller.sample(N_DERIVED, self.generator).architectures
+        return tuple(sorted(self.score(list(dict.fromkeys(sampled)), self.folds), key=_by_reward, reverse=True))
+
+    def score(self, architectures: Sequence[Architecture], judges: Folds) -> list[Scored]:
+        """Score with shared weights on the rows that ``judges`` hold out."""
+        rows, inputs = judges.held_out, {}
+        outputs = []
+        with torch.inference_mode():
+            for architecture in architectures:
+                stem = judges.stem(architecture)
+                if stem not in inputs:
+                    inputs[stem] = judges.gather(architecture, rows)
+                outputs.append(judges.collect(self.supernet(inputs[stem], architecture)))
+            predictions = torch.stack(outputs).float().cpu().numpy()
+        rewards = np.nan_to_num(scores(self.reward, predictions, judges.judged_labels), nan=-1.0)
+        ties = np.nan_to_num(tie_break(self.reward, predictions, judges.judged_labels), nan=-np.inf)
+        return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
+
+    def _train_shared_weights(self, step: GuardedStep) -> float:
+        """One epoch; returns the mean loss."""
+        batches = [rows for _ in range(self._n_passes()) for rows in self._epoch()]
+        with torch.no_grad():
+            architectures = self.controller.sample(len(batches), self.generator).architectures
+        dropout = Dropout(self.trainer.child_keep_prob, self.generator) if self.trainer.child_keep_prob < 1 else None
+        losses = []
+        for rows, architecture in zip(batches, architectures, strict=True):
+            outputs = self.supernet(self.folds.gather(architecture, rows), architecture, dropout)
+            losses.append(step(network_loss(outputs, self.folds, rows, self.trainer.loss).sum()))
+            self._n_steps += 1
+        return float(np.nanmean(losses)) / self.folds.n_folds if np.isfinite(losses).any() else float("nan")
+
+    def _epoch(self) -> list[Tensor]:
+        generator = self.generator if self.shuffle else None
+        return list(self.folds.batches(self.trainer.batch_size, self.folds.n_folds, generator))
+
+    def _n_passes(self) -> int:
+        """Passes over the rows per epoch: up to one per set of first-layer weights while minibatches are few."""
+        n_stems = len(self.folds.inputs)
+        n_batches = -(-min(len(rows) for rows in self.folds.train) // self.trainer.batch_size)
+        return max(1, min(n_stems, -(-2 * n_stems // n_batches))) if n_stems > 1 else 1
+
+    def _train_controller(self, policy: torch.optim.Optimizer) -> dict[str, float]:
+        """``train_steps`` updates; returns means over the epoch."""
+        rewards: list[float] = []
+        entropies: list[float] = []
+        for _ in range(self.settings.train_steps):
+            sample = self.controller.sample(self.settings.num_aggregate, self.generator)
+            scored = self.score(sample.architectures, self._judges())
+            rewards += [one.reward for one in scored]
+            entropies += sample.entropy.tolist()
+            bonus = add_entropy(rewards[-len(scored) :], sample.entropy, self.settings.entropy_weight)
+            advantage, self._baseline = advantages(bonus, self._baseline, self.settings.baseline_decay)
+            policy.zero_grad(set_to_none=True)
+            policy_loss(sample, advantage, self.settings.skip_weight).backward()
+            policy.step()
+        return {
+            "reward": float(np.mean(rewards or [np.nan])),
+            "baseline": self._baseline,
+            "entropy": float(np.mean(entropies or [np.nan])),
+        }
+
+    def _judges(self) -> Folds:
+        """All out-of-fold rows under cross-fitting; one shuffled minibatch of a single split."""
+        if self.folds.n_folds > 1 or self.folds.held_out.shape[1] <= self.trainer.batch_size:
+            return self.folds
+        return self.folds.sample_judges(self.trainer.batch_size, self.generator)
+
+    def _show_samples(self, epoch: int, loss: float) -> None:
+        """Ten sampled architectures with their rewards, as AutoGenome prints them."""
+        with torch.no_grad():
+            sampled = self.controller.sample(10, self.generator).architectures
+        self.progress.line(f"epoch: {epoch}\tstep: {self._n_steps}\tchild loss: {loss:.3f}")
+        for one in self.score(sampled, self.folds):
+            self.progress.line(f"('{one.architecture}', {one.reward:.6g})")
+
+
+def choose_candidates(
+    derived: Sequence[Scored], k: int, group: Callable[[Architecture], Hashable]
+) -> tuple[Scored, ...]:
+    """The best ``k``: first the best of each group in turn, then the next best of any.
+
+    A group is a number of features: networks on different features err differently, so they are worth retraining (and
+    averaging) before a second network on the same ones.
+
+    Args:
+        derived: distinct architectures, best first.
+        k: how many to choose.
+        group: what an architecture belongs to.
+    """
+    seen: set[Hashable] = set()
+    firsts, rest = [], []
+    for one in derived:
+        (rest if group(one.architecture) in seen else firsts).append(one)
+        seen.add(group(one.architecture))
+    return tuple([*firsts, *rest][:k])
+
+
+def _by_reward(scored: Scored) -> tuple[float, float]:
+    return scored.reward, scored.tie

@@ -1,0 +1,44 @@
+"""``enas show RUN``: what a run found, in a screenful."""
+
+import csv
+from pathlib import Path
+
+from enas.files import read_json
+from enas.metrics.text import align
+from enas.run import Run, open_run
+
+_COLUMNS = ("rank", "architecture", "shared_weight_score", "retrained_score", "weight_in_model")
+
+
+def show_run(path: Path) -> str:
+    """Leaderboard of the retrained candidates, metrics and files of a run, as text.
+
+    Raises:
+        RunError: there is no run at ``path``, or it is damaged.
+    """
+    run = open_run(path)
+    parts = [f"run {run.path}\ncreated {run.created:%Y-%m-%d %H:%M:%S}"]
+    if run.finished:
+        best = read_json(run.best_architecture)
+        parts.append(f"best architecture {best['text']}: {best['description']}")
+        parts.append(f"{best['held_out']['figure']} {best['held_out']['rows']}")
+        parts.append(_leaderboard(run))
+    else:
+        parts.append("training did not come to its end")
+    evaluation = run.output_files / "evaluation.json"
+    if evaluation.is_file():
+        parts.append(f"evaluation: {read_json(evaluation)['headline']}")
+    files = sorted(file for file in run.path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    parts.append("files\n" + "\n".join(f"  {file.relative_to(run.path)}" for file in files))
+    return "\n\n".join(parts)
+
+
+def _leaderboard(run: Run) -> str:
+    with run.leaderboard.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["retrained_score"]]
+    shortened = [[_short(row[column]) for column in _COLUMNS] for row in rows]
+    return align([[column.replace("_", " ") for column in _COLUMNS], *shortened])
+
+
+def _short(cell: str) -> str:
+    return f"{float(cell):.4g}" if "." in cell else cell

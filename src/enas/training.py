@@ -1,0 +1,78 @@
+"""One step of training M networks side by side, for shared weights and for children alike."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from enas.errors import RunError
+from enas.folds import Folds
+
+LossName = Literal["cross_entropy", "focal"]
+
+_MAX_BAD_STEPS = 5
+_FOCAL_GAMMA = 2.0
+
+
+def network_loss(outputs: Tensor, folds: Folds, rows: Tensor, loss: LossName) -> Tensor:
+    """Weighted mean loss of each network on its rows, shape (M,).
+
+    Args:
+        outputs: (M, B, C) logits, or standardised regression outputs (squared error, mean over targets).
+        folds: where labels and row weights come from.
+        rows: (M, B) row numbers.
+        loss: ``focal`` is cross-entropy times (1 - p)^2 (Lin et al. 2017, γ = 2): easy rows count less.
+    """
+    labels, weights = folds.scaled_labels(rows), folds.row_weights[rows]
+    if folds.is_regression:
+        errors = ((outputs - labels) ** 2).mean(dim=-1)
+    else:
+        errors = F.cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none").view_as(weights)
+        if loss == "focal":
+            errors = errors * (-torch.expm1(-errors)) ** _FOCAL_GAMMA
+    return (errors * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], *, lr: float, l2: float) -> torch.optim.Adam:
+    """Adam with ``l2 · Σ w²`` added to the loss (gradient ``2 · l2 · w``)."""
+    return torch.optim.Adam(parameters, lr=lr, weight_decay=2 * l2, fused=True)
+
+
+@dataclass(slots=True)
+class GuardedStep:
+    """Optimiser steps that skip a non-finite loss, count it, and give up after five in a row.
+
+    Args:
+        optimizer: what to step.
+        stage: what is being trained, for the message.
+    """
+
+    optimizer: torch.optim.Optimizer
+    stage: str
+    n_skipped: int = 0
+    _n_in_a_row: int = field(default=0, repr=False)
+
+    def __call__(self, loss: Tensor) -> float:
+        """Step down the gradient of ``loss``; returns its value, NaN where the step was skipped.
+
+        Raises:
+            RunError: five losses in a row were not finite.
+        """
+        value = float(loss.detach())
+        if not torch.isfinite(loss.detach()):
+            self.n_skipped += 1
+            self._n_in_a_row += 1
+            if self._n_in_a_row >= _MAX_BAD_STEPS:
+                raise RunError(
+                    f"{self.stage}: the loss was not finite {_MAX_BAD_STEPS} times in a row; lower trainer.child_lr, "
+                    "or set preprocessing.scale and preprocessing.transform for data of this range"
+                )
+            return float("nan")
+        self._n_in_a_row = 0
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return value
