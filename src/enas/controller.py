@@ -202,17 +202,20 @@ class Controller(nn.Module):
         return constant * (logits if self.temperature is None else logits / self.temperature).tanh()
 
     def _score(self, walk: "_Walk") -> Sample:
-        """Sum up over the decisions; the skip bits of the whole walk are scored together."""
+        """Sum up over the decisions, those with the same number of options together, and all skip bits together."""
         integers = torch.stack([walk.chosen[position] for position in range(len(walk.chosen))], dim=1)
-        log_prob = [torch.cat(walk.log_probs, dim=1).sum(dim=1)] if walk.log_probs else []
-        entropy = [torch.stack(walk.entropies).sum(dim=0)] if walk.entropies else []
-        penalty = walk.hidden.new_zeros(len(integers))
+        log_prob, entropy, penalty = walk.hidden.new_zeros(3, len(integers)).unbind()
+        for scored in walk.scored.values():
+            log_p = log_softmax(torch.stack([logits for logits, _ in scored], dim=1), dim=2)
+            chosen = torch.stack([chosen for _, chosen in scored], dim=1).unsqueeze(2)
+            log_prob = log_prob + log_p.gather(2, chosen).sum(dim=(1, 2))
+            entropy = entropy - (log_p.exp() * log_p).sum(dim=(1, 2))
         if walk.skip_logits:
             logits, bits = torch.cat(walk.skip_logits, dim=1), torch.cat(walk.skips, dim=1)
-            log_prob.append(logsigmoid((4 * bits - 2) * logits).sum(dim=1))
-            entropy.append(_binary_entropy(2 * logits).sum(dim=1))
+            log_prob = log_prob + logsigmoid((4 * bits - 2) * logits).sum(dim=1)
+            entropy = entropy + _binary_entropy(2 * logits).sum(dim=1)
             penalty = _skip_penalty(logits, self.skip_target).sum(dim=1) / len(walk.skip_logits)
-        return Sample(integers, torch.stack(log_prob).sum(dim=0), torch.stack(entropy).sum(dim=0), penalty)
+        return Sample(integers, log_prob, entropy, penalty)
 
 
 @dataclass(slots=True)
@@ -226,6 +229,9 @@ class _Walk:
             otherwise the integers themselves.
         start, inputs, hidden, memory: shape (n, H); start embedding, next input, LSTM state.
         values, keys: of the anchors so far, shape (n, H) each.
+        chosen: per position the integers, shape (n,).
+        scored: per number of options the decisions' (logits, chosen).
+        skip_logits, skips: per layer, shape (n, number of earlier layers).
     """
 
     source: tuple[Tensor, ...]
@@ -238,8 +244,7 @@ class _Walk:
     values: list[Tensor] = field(default_factory=list)
     keys: list[Tensor] = field(default_factory=list)
     chosen: dict[int, Tensor] = field(default_factory=dict)
-    log_probs: list[Tensor] = field(default_factory=list)
-    entropies: list[Tensor] = field(default_factory=list)
+    scored: dict[int, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
     skip_logits: list[Tensor] = field(default_factory=list)
     skips: list[Tensor] = field(default_factory=list)
 
@@ -252,14 +257,12 @@ class _Walk:
 
     def choose(self, position: int, logits: Tensor) -> Tensor:
         """One of the options, shape (n,), from logits of shape (n, n_options)."""
-        log_p = log_softmax(logits, dim=1)
-        p = log_p.exp()
         chosen = self.source[position]
         if self.sampling:
-            chosen = (chosen.unsqueeze(1) >= p.detach()[:, :-1].cumsum(dim=1)).sum(dim=1)
+            p = logits.detach().softmax(dim=1)
+            chosen = (chosen.unsqueeze(1) >= p[:, :-1].cumsum(dim=1)).sum(dim=1)
         self.chosen[position] = chosen
-        self.log_probs.append(log_p.gather(1, chosen.unsqueeze(1)))
-        self.entropies.append(-(p * log_p).sum(dim=1))
+        self.scored.setdefault(logits.shape[1], []).append((logits, chosen))
         return chosen
 
     def choose_bits(self, positions: tuple[int, ...], logits: Tensor) -> Tensor:
