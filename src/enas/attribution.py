@@ -1,17 +1,21 @@
 """How much each feature moved each output: Shapley values of a model's logits, back to the original features.
 
-Estimator: expected gradients (Erion et al. 2021; what shap's GradientExplainer estimates by sampling), that is the
-Aumann-Shapley value of each explained row against each background row, averaged over the background. Along the straight
-line between the two rows the gradient is integrated by Gauss-Legendre quadrature, so nothing is drawn at random, and how
-well the values add up to the output is measured, not assumed.
+Estimator: DeepLIFT's multipliers (Shrikumar et al. 2017, rescale rule) averaged over background rows, known as DeepSHAP
+(Lundberg and Lee 2017) and what shap's DeepExplainer computes for networks without normalisation. An explained row is
+compared with a background row; through each activation the difference of the outputs is spread over the differences of the
+inputs, so that the values of a pair add up to the difference of its outputs exactly. Layer normalisation has an exact rule
+of that kind, too: with centred c and deviation s,
+``c/s - c'/s' = (c - c')·(1/s + 1/s')/2 - (c + c')·(mean(c²) - mean(c'²)) / (2·s·s'·(s + s'))`` and
+``mean(c²) - mean(c'²) = mean((c + c')·(c - c'))`` is linear in the difference.
 
-Speed: the first layer is linear, so a gradient is taken at its W outputs only, not at p features, and turned into features
-by matrix products: for k features of a stem with basis V and weights A the multiplier of a feature is ``V · A · gradient``.
-Preprocessing acts on each feature alone, so a standardised feature's value is the original feature's value.
+Speed: the first layer is linear, so multipliers are computed for its W outputs, not for p features, and turned into features
+by matrix products with its weights and the stem's basis. Preprocessing acts on each feature alone, so a standardised
+feature's value is the original feature's value.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -20,14 +24,14 @@ from torch import Tensor
 
 from enas.data.dataset import FloatArray
 from enas.data.preprocess import Stem
-from enas.model import Member, Model
-from enas.networks.dense import DenseChild, dense_tail
+from enas.model import Model
+from enas.networks.dense import EPSILON, DenseChild, Tensors, dense_tail
 
-N_NODES = 8
-"""Quadrature nodes on each line."""
+MAX_PAIRS = 20_000
+"""Pairs of an explained and a background row, over all networks: more networks share fewer background rows each."""
 
-MAX_ROWS = 60_000
-"""Rows per output that are pushed through the networks, over all of them: more networks share fewer background rows each."""
+_CHUNK = 16  # explained rows at a time
+_SAME = 1e-6  # below this difference of a unit's inputs its slope stands for the quotient of differences
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +67,7 @@ def attribute(
     values = np.zeros((model.n_outputs, len(rows), rows.shape[1]), np.float32)
     base = np.zeros(model.n_outputs)
     n_networks = sum(member.n_networks for member, _ in model.active)
-    n_background = max(1, min(len(background), MAX_ROWS // (N_NODES * len(rows) * n_networks)))
+    n_background = max(1, min(len(background), MAX_PAIRS // (len(rows) * n_networks)))
     share = 0
     for fold, preprocessor in enumerate(model.preprocessors):
         explained, reference = preprocessor.scaler(rows), preprocessor.scaler(background)
@@ -94,31 +98,55 @@ def _add_network(
     """Add one network's scaled values to ``values``; returns its scaled expected outputs (C,)."""
     tensors = {name: tensor.detach()[network : network + 1] for name, tensor in child.tensors.items()}
     weight, bias = tensors["stem_weight"][0, : stem.n_inputs], tensors["stem_bias"][0]
-    first = [torch.from_numpy(stem(rows)) @ weight + bias for rows in (explained, reference)]
-    gradients = _integrated_gradients(first[0], first[1], lambda x: dense_tail(x[None], tensors, child.skips)[0], scales)
+    x, y = (torch.from_numpy(stem(rows)) @ weight + bias for rows in (explained, reference))
     columns = slice(None) if stem.columns is None else stem.columns
-    x, y = (torch.from_numpy(rows[:, columns]) for rows in (explained, reference))
-    for i, gradient in enumerate(gradients):
-        for output, per_background in enumerate(gradient @ weight.T / (stem.n_features**0.5 * len(y))):  # (b, r)
-            multipliers = per_background if stem.basis is None else per_background @ torch.from_numpy(stem.basis).T
-            values[output, i, columns] += ((x[i] - y) * multipliers).sum(dim=0).numpy()
+    seen, usual = (torch.from_numpy(rows[:, columns]) for rows in (explained, reference))
+    for start in range(0, len(x), _CHUNK):
+        rows = range(start, min(start + _CHUNK, len(x)))
+        multipliers = pair_multipliers(x[rows].repeat_interleave(len(y), 0), y.repeat(len(rows), 1), tensors, child.skips)
+        multipliers = (multipliers @ weight.T).view(len(scales), len(rows), len(y), -1)
+        factors = scales / (stem.n_features**0.5 * len(y))
+        for output, i in product(range(len(scales)), rows):
+            of_pairs = multipliers[output, i - start] * factors[output]  # (b, r)
+            of_features = of_pairs if stem.basis is None else of_pairs @ torch.from_numpy(stem.basis).T
+            values[output, i, columns] += ((seen[i] - usual) * of_features).sum(dim=0).numpy()
     with torch.inference_mode():
-        expected = dense_tail(first[1][None], tensors, child.skips)[0].mean(dim=0) * scales
+        expected = dense_tail(y[None], tensors, child.skips)[0].mean(dim=0) * scales
     return np.asarray(expected.double().numpy())
 
 
-def _integrated_gradients(x: Tensor, y: Tensor, tail: Callable[[Tensor], Tensor], scales: Tensor) -> list[Tensor]:
-    """Per explained row the mean gradient of each scaled output along the lines from ``y`` (b, W): (C, b, W)."""
-    nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
-    at = torch.from_numpy((nodes + 1) / 2).float()[:, None, None]
-    shares = torch.from_numpy(weights / 2).float()[:, None, None]
-    gradients = []
-    for row in x:
-        line = (y + at * (row - y)).flatten(0, 1).requires_grad_()
-        outputs = tail(line)
-        per_output = [
-            torch.autograd.grad(outputs[:, c].sum(), line, retain_graph=c + 1 < outputs.shape[1])[0] * scales[c]
-            for c in range(outputs.shape[1])
-        ]
-        gradients.append(torch.stack([(g.view(N_NODES, len(y), -1) * shares).sum(dim=0) for g in per_output]))
-    return gradients
+def pair_multipliers(x: Tensor, y: Tensor, tensors: Tensors, skips: Sequence[Sequence[int]]) -> Tensor:
+    """DeepLIFT multipliers (C, b, W) of the first layer's products ``x`` against ``y``, both (b, W), pair by pair.
+
+    ``(multipliers * (x - y)).sum(-1)`` is the difference of the outputs. The network is run on both halves at once with
+    activations whose gradient is the multiplier, so that autograd chains them.
+    """
+    x = x.detach().requires_grad_()
+    outputs = dense_tail(torch.cat([x, y])[None], tensors, skips, activate=_activate_pairs)[0, : len(x)]
+    return torch.stack(
+        [torch.autograd.grad(column.sum(), x, retain_graph=True)[0] for column in outputs.unbind(dim=1)]
+    )
+
+
+def _activate_pairs(both: Tensor) -> Tensor:
+    """Layer normalisation and ReLU of x and y (1, 2b, W) in one tensor; the gradient of the first half is the multiplier."""
+    x, y = both.chunk(2, dim=1)
+    normal_x, normal_y = _normalise_pair(x, y.detach())
+    difference = (normal_x - normal_y).detach()
+    rise = normal_x.detach().relu() - normal_y.relu()
+    slope = torch.where(difference.abs() > _SAME, rise / difference, (normal_x.detach() > 0).to(x))
+    return torch.cat([_with_gradient(normal_x.relu(), normal_x * slope), normal_y.relu()], dim=1)
+
+
+def _normalise_pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Layer-normalised x and y; the gradient of x is the rule in the module's docstring."""
+    c, d = x - x.mean(dim=-1, keepdim=True), y - y.mean(dim=-1, keepdim=True)
+    s, t = ((u.detach() ** 2).mean(dim=-1, keepdim=True).add(EPSILON).sqrt() for u in (c, d))
+    total = c.detach() + d
+    rule = c * (1 / s + 1 / t) / 2 - total * (total * c).mean(dim=-1, keepdim=True) / (2 * s * t * (s + t))
+    return _with_gradient(c / s, rule), d / t
+
+
+def _with_gradient(value: Tensor, carrier: Tensor) -> Tensor:
+    """``value``, with the gradient of ``carrier``."""
+    return value.detach() + carrier - carrier.detach()

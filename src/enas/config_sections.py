@@ -120,10 +120,10 @@ class Preprocessing(Section):
         default="standard", description="standard: mean 0, deviation 1; robust: by median and quartiles."
     )
     transform: Literal["none", "log1p", "asinh", "auto"] = Field(
-        default="none", description="Applied to each value before scaling; auto: asinh where the values are large."
+        default="auto", description="Applied to each value before scaling; auto: asinh where values exceed 1,000."
     )
     screen: Count | Literal["all", "auto"] = Field(
-        default="all", description="Keep this many features, the best by univariate score; auto: the search chooses."
+        default="auto", description="Keep this many features, the best by univariate score; auto: the search chooses."
     )
 
 

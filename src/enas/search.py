@@ -38,6 +38,8 @@ from enas.training import GuardedStep, make_optimizer, network_loss
 N_DERIVED = 200
 """Architectures that the trained controller samples when deriving; duplicates are scored once."""
 
+Known = dict[tuple[int, ...], list[Tensor]]
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -116,16 +118,13 @@ class Search:
             sampled = self.controller.sample(N_DERIVED, self.generator).architectures
         return tuple(sorted(self.score(list(dict.fromkeys(sampled)), self.folds), key=_by_reward, reverse=True))
 
-    def score(self, architectures: Sequence[Architecture], judges: Folds) -> list[Scored]:
-        """Score with shared weights on the rows that ``judges`` hold out."""
-        rows, inputs = judges.held_out, {}
-        outputs = []
+    def score(self, architectures: Sequence[Architecture], judges: Folds, known: Known | None = None) -> list[Scored]:
+        """Score with shared weights on the rows that ``judges`` hold out; ``known`` as the supernet's."""
+        known = {} if known is None else known
         with torch.inference_mode():
-            for architecture in architectures:
-                stem = judges.stem(architecture)
-                if stem not in inputs:
-                    inputs[stem] = judges.gather(architecture, rows)
-                outputs.append(judges.collect(self.supernet(inputs[stem], architecture)))
+            outputs = [
+                judges.collect(self.supernet(judges.gather(a, judges.held_out), a, known=known)) for a in architectures
+            ]
             predictions = torch.stack(outputs).float().cpu().numpy()
         rewards = np.nan_to_num(scores(self.reward, predictions, judges.judged_labels), nan=-1.0)
         ties = np.nan_to_num(tie_break(self.reward, predictions, judges.judged_labels), nan=-np.inf)
@@ -158,9 +157,11 @@ class Search:
         """``train_steps`` updates; returns means over the epoch."""
         rewards: list[float] = []
         entropies: list[float] = []
+        known: Known = {}  # the shared weights rest meanwhile
         for _ in range(self.settings.train_steps):
             sample = self.controller.sample(self.settings.num_aggregate, self.generator)
-            scored = self.score(sample.architectures, self._judges())
+            judges = self._judges()
+            scored = self.score(sample.architectures, judges, known if judges is self.folds else None)
             rewards += [one.reward for one in scored]
             entropies += sample.entropy.tolist()
             bonus = add_entropy(rewards[-len(scored) :], sample.entropy, self.settings.entropy_weight)

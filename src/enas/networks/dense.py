@@ -14,7 +14,7 @@ Choices that the seed leaves open:
 - the head starts at zero: an untrained network predicts equal probabilities.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,10 @@ from enas.search_space import Architecture, DenseSpace
 
 
 Tensors = Mapping[str, Tensor]
+Activation = Callable[[Tensor], Tensor]
+
+EPSILON = 1e-5
+"""Added to the variance in layer normalisation."""
 
 
 class DenseSupernet(nn.Module):
@@ -64,9 +68,29 @@ class DenseSupernet(nn.Module):
         self.head_weight = zeros(width, n_outputs)
         self.head_bias = zeros(1, n_outputs)
 
-    def forward(self, x: Tensor, architecture: Architecture, dropout: "Dropout | None" = None) -> Tensor:
-        """Logits (M, B, C) of the architecture's child for the coordinates ``x`` (M, B, r) of its screen."""
-        return dense_forward(x, self.slices(architecture), skips_of(self.space, architecture), dropout)
+    def forward(
+        self,
+        x: Tensor,
+        architecture: Architecture,
+        dropout: "Dropout | None" = None,
+        known: dict[tuple[int, ...], list[Tensor]] | None = None,
+    ) -> Tensor:
+        """Logits (M, B, C) of the architecture's child for the coordinates ``x`` (M, B, r) of its screen.
+
+        ``known`` remembers, while weights and rows stay the same, what architectures with the same beginning compute: pass
+        one dictionary to all calls. Not with dropout.
+        """
+        tensors, skips = self.slices(architecture), skips_of(self.space, architecture)
+        if known is None:
+            return dense_forward(x, tensors, skips, dropout)
+        prefixes = self.space.prefixes(architecture)
+        depth = next((i for i in range(len(prefixes), 0, -1) if prefixes[i - 1] in known), 0)
+        outputs = list(known[prefixes[depth - 1]]) if depth else [activate(first_product(x, tensors))]
+        for i in range(max(depth, 1), len(prefixes)):
+            outputs = [*outputs, next_layer(outputs, i - 1, tensors, skips)]
+            known[prefixes[i]] = outputs
+        known[prefixes[0]] = outputs[:1]
+        return head(outputs[-1], tensors)
 
     def slices(self, architecture: Architecture) -> dict[str, Tensor]:
         """The architecture's part of the shared weights, as views: what a child of its own would hold, by name."""
@@ -129,25 +153,53 @@ def dense_forward(
     x: Tensor, tensors: Tensors, skips: Sequence[Sequence[int]], dropout: Dropout | None = None
 ) -> Tensor:
     """Logits (M, B, C) of ``x`` (M, B, r); supernet and child both compute just this."""
-    return dense_tail(torch.baddbmm(tensors["stem_bias"], x, tensors["stem_weight"]), tensors, skips, dropout)
+    return dense_tail(first_product(x, tensors), tensors, skips, dropout)
 
 
-def dense_tail(x: Tensor, tensors: Tensors, skips: Sequence[Sequence[int]], dropout: Dropout | None = None) -> Tensor:
-    """Logits (M, B, C) from the first layer's product ``x`` (M, B, W): all of the network that is not linear."""
-    x = _activate(x)
-    outputs: list[Tensor] = []
-    for i, earlier in enumerate(skips):
-        x = dropout(x) if dropout else x
-        x = _activate(torch.baddbmm(tensors[f"bias_{i}"], x, tensors[f"weight_{i}"]))
-        for j in earlier:
-            x = _padded_sum(x, outputs[j])
-        outputs.append(x)
+def activate(x: Tensor) -> Tensor:
+    """Layer normalisation, then ReLU."""
+    return F.relu(F.layer_norm(x, x.shape[-1:], eps=EPSILON))
+
+
+def dense_tail(
+    x: Tensor,
+    tensors: Tensors,
+    skips: Sequence[Sequence[int]],
+    dropout: Dropout | None = None,
+    activate: Activation = activate,
+) -> Tensor:
+    """Logits (M, B, C) from the first layer's product ``x`` (M, B, W): all of the network after its linear beginning."""
+    outputs = [activate(x)]
+    for i in range(len(skips)):
+        outputs.append(next_layer(outputs, i, tensors, skips, dropout, activate))
+    return head(outputs[-1], tensors, dropout)
+
+
+def first_product(x: Tensor, tensors: Tensors) -> Tensor:
+    """(M, B, W) from (M, B, r)."""
+    return torch.baddbmm(tensors["stem_bias"], x, tensors["stem_weight"])
+
+
+def next_layer(
+    outputs: Sequence[Tensor],
+    i: int,
+    tensors: Tensors,
+    skips: Sequence[Sequence[int]],
+    dropout: Dropout | None = None,
+    activate: Activation = activate,
+) -> Tensor:
+    """Output of searched layer ``i`` (from 0), given those of the first layer and of the searched ones before it."""
+    previous = dropout(outputs[-1]) if dropout else outputs[-1]
+    x = activate(torch.baddbmm(tensors[f"bias_{i}"], previous, tensors[f"weight_{i}"]))
+    for earlier in skips[i]:
+        x = _padded_sum(x, outputs[earlier + 1])
+    return x
+
+
+def head(x: Tensor, tensors: Tensors, dropout: Dropout | None = None) -> Tensor:
+    """Logits (M, B, C) from the last layer's output."""
     x = dropout(x) if dropout else x
     return torch.baddbmm(tensors["head_bias"], x * x.shape[-1] ** -0.5, tensors["head_weight"])
-
-
-def _activate(x: Tensor) -> Tensor:
-    return F.relu(F.layer_norm(x, x.shape[-1:]))
 
 
 def _padded_sum(x: Tensor, y: Tensor) -> Tensor:

@@ -113,6 +113,16 @@ class DenseSpace:
             for layer, start in enumerate(self._starts())
         )
 
+    def prefixes(self, architecture: Architecture) -> tuple[tuple[int, ...], ...]:
+        """The beginnings of the encoding that determine the first layer and each searched one.
+
+        Example:
+            >>> DenseSpace(2, widths=(32, 64), screens=(500, None)).prefixes(Architecture.from_text("0 1 0 1"))
+            ((0,), (0, 1), (0, 1, 0, 1))
+        """
+        starts = list(self._starts())
+        return tuple(architecture.values[:end] for end in (*starts, len(architecture.values)))
+
     def describe(self, architecture: Architecture) -> str:
         """The architecture in words; layers count from 1.
 
