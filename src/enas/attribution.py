@@ -2,15 +2,15 @@
 
 Estimator: DeepLIFT's multipliers (Shrikumar et al. 2017, rescale rule) averaged over background rows, known as DeepSHAP
 (Lundberg and Lee 2017) and what shap's DeepExplainer computes for networks without normalisation. An explained row is
-compared with a background row; through each activation the difference of the outputs is spread over the differences of the
-inputs, so that the values of a pair add up to the difference of its outputs exactly. Layer normalisation has an exact rule
-of that kind, too: with centred c and deviation s,
+compared with a background row; through each activation the difference of the outputs is spread over the differences of
+the inputs, so that the values of a pair add up to the difference of its outputs exactly. Layer normalisation has an
+exact rule of that kind, too: with centred c and deviation s,
 ``c/s - c'/s' = (c - c')·(1/s + 1/s')/2 - (c + c')·(mean(c²) - mean(c'²)) / (2·s·s'·(s + s'))`` and
 ``mean(c²) - mean(c'²) = mean((c + c')·(c - c'))`` is linear in the difference.
 
-Speed: the first layer is linear, so multipliers are computed for its W outputs, not for p features, and turned into features
-by matrix products with its weights and the stem's basis. Preprocessing acts on each feature alone, so a standardised
-feature's value is the original feature's value.
+Speed: the first layer is linear, so multipliers are computed for its W outputs, not for p features, and turned into
+features by matrix products with its weights and the stem's basis. Preprocessing acts on each feature alone, so a
+standardised feature's value is the original feature's value.
 """
 
 from collections.abc import Callable, Sequence
@@ -103,7 +103,9 @@ def _add_network(
     seen, usual = (torch.from_numpy(rows[:, columns]) for rows in (explained, reference))
     for start in range(0, len(x), _CHUNK):
         rows = range(start, min(start + _CHUNK, len(x)))
-        multipliers = pair_multipliers(x[rows].repeat_interleave(len(y), 0), y.repeat(len(rows), 1), tensors, child.skips)
+        multipliers = pair_multipliers(
+            x[rows].repeat_interleave(len(y), 0), y.repeat(len(rows), 1), tensors, child.skips
+        )
         multipliers = (multipliers @ weight.T).view(len(scales), len(rows), len(y), -1)
         factors = scales / (stem.n_features**0.5 * len(y))
         for output, i in product(range(len(scales)), rows):
@@ -123,13 +125,11 @@ def pair_multipliers(x: Tensor, y: Tensor, tensors: Tensors, skips: Sequence[Seq
     """
     x = x.detach().requires_grad_()
     outputs = dense_tail(torch.cat([x, y])[None], tensors, skips, activate=_activate_pairs)[0, : len(x)]
-    return torch.stack(
-        [torch.autograd.grad(column.sum(), x, retain_graph=True)[0] for column in outputs.unbind(dim=1)]
-    )
+    return torch.stack([torch.autograd.grad(column.sum(), x, retain_graph=True)[0] for column in outputs.unbind(dim=1)])
 
 
 def _activate_pairs(both: Tensor) -> Tensor:
-    """Layer normalisation and ReLU of x and y (1, 2b, W) in one tensor; the gradient of the first half is the multiplier."""
+    """Activate x and y, both in one tensor (1, 2b, W); the gradient of the first half is the multiplier."""
     x, y = both.chunk(2, dim=1)
     normal_x, normal_y = _normalise_pair(x, y.detach())
     difference = (normal_x - normal_y).detach()

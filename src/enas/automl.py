@@ -1,7 +1,7 @@
-"""What ``enas.auto(config)`` returns: the whole pipeline as four steps, each reading its table and writing its files."""
+"""What ``enas.auto(config)`` returns: the pipeline as four steps, each reading its table and writing its files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from enas.config import Config, DataSection, Inference, load_config
 from enas.console import Console
 from enas.data.dataset import Dataset, Target
 from enas.data.tables import file_hash, match_features, read_dataset, read_validation, row_hashes
-from enas.errors import ConfigError, DataError, RunError
+from enas.errors import ConfigError
 from enas.files import read_json, write_json
 from enas.progress import Progress
 from enas.run import Run, create_run, latest_run, open_run
@@ -52,7 +52,8 @@ class Auto:
 
     @property
     def run(self) -> Run:
-        """The run that evaluate, predict and explain use: the one just trained, the one named, or the newest finished one.
+        """The run that evaluate, predict and explain use: the one just trained, the one named, or the newest finished
+        one.
 
         Raises:
             RunError: there is none yet.
@@ -145,9 +146,7 @@ class Auto:
         model = self._load_model(self.config.evaluator or Inference())
         table = self._training_table or self._read("data_train", model)
         n_samples = min(args.num_samples, table.n_samples)
-        self.progress.line(
-            f"----------Computing shap_values with {n_samples} examples and {table.n_features} features"
-        )
+        self.progress.line(f"----------Computing shap_values with {n_samples} examples and {table.n_features} features")
         with self.run.lock():
             result = explain(
                 model,

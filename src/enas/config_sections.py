@@ -137,6 +137,9 @@ class Controller(Section):
         default=None, gt=0, description="Logits are divided by it first; null: they are not."
     )
     entropy_weight: Number = Field(default=1e-4, ge=0, description="Weight of the sampling entropy in the reward.")
+    exploration: Number = Field(
+        default=0.005, ge=0, description="Weight of the policy's entropy in its loss, with gradient; 0 as in the paper."
+    )
     baseline_decay: Number = Field(default=0.99, ge=0, lt=1, description="Decay of the reward's moving average.")
     train_steps: Natural = Field(default=30, description="Updates of the controller per epoch.")
     num_aggregate: Count = Field(default=10, description="Architectures per update.")

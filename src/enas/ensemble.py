@@ -1,11 +1,13 @@
-"""From retrained candidates to a model: which epoch, which candidates, with which weights, and an estimate that is honest.
+"""From retrained candidates to a model: which epoch, which candidates, with which weights, and an estimate that is
+honest.
 
-Candidates are averaged in logits, not in probabilities, so that an explanation of the ensemble is the weighted sum of the
-explanations of its networks, exactly; held-out accuracy was the same.
+Candidates are averaged in logits, not in probabilities, so that an explanation of the ensemble is the weighted sum of
+the explanations of its networks, exactly; held-out accuracy was the same.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ _SHRINKAGE = 0.05
 """Pull towards equal weights, in units of log-loss: one candidate that is best by chance must not take all."""
 
 Outputs = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,15 +29,15 @@ class Selection:
     """Epoch (k,) and weight (k,) of each candidate; weights sum to 1, and a candidate that is not used has 0."""
 
     epochs: tuple[int, ...]
-    weights: NDArray[np.float64]
+    weights: Floats
 
-    def combine(self, outputs: Sequence[Outputs]) -> NDArray[np.float64]:
+    def combine(self, outputs: Sequence[Outputs]) -> Floats:
         """Weighted mean (n, C) of each candidate's outputs (n_epochs, n, C) at its epoch."""
         chosen = [output[epoch] for output, epoch in zip(outputs, self.epochs, strict=True)]
         return np.tensordot(self.weights, np.stack(chosen), axes=1)
 
 
-def select(outputs: Sequence[Outputs], labels: NDArray[np.generic], reward: RewardName, *, ensemble: bool) -> Selection:
+def select(outputs: Sequence[Outputs], labels: NDArray[Any], reward: RewardName, *, ensemble: bool) -> Selection:
     """Choose epochs and weights on the given rows.
 
     Args:
@@ -48,18 +51,19 @@ def select(outputs: Sequence[Outputs], labels: NDArray[np.generic], reward: Rewa
     if ensemble:
         return Selection(epochs, _stacking_weights(chosen, labels))
     primary, secondary = scores(reward, chosen, labels), tie_break(reward, chosen, labels)
-    order = np.lexsort((-np.arange(len(chosen)), np.nan_to_num(secondary, nan=-np.inf), np.nan_to_num(primary, nan=-np.inf)))
+    ranked = (np.nan_to_num(values, nan=-np.inf) for values in (secondary, primary))
+    order = np.lexsort((-np.arange(len(chosen)), *ranked))
     return Selection(epochs, np.eye(len(chosen))[order[-1]])
 
 
 def cross_fitted(
     outputs: Sequence[Outputs],
-    labels: NDArray[np.generic],
+    labels: NDArray[Any],
     fold_of_row: NDArray[np.int64],
     reward: RewardName,
     *,
     ensemble: bool,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Out-of-fold outputs (n, C) in which no row had a say in its own epoch, candidate or weight.
 
     The rows of each fold are combined by the selection that the other folds alone would make. With one fold there is
@@ -74,21 +78,31 @@ def cross_fitted(
     return result
 
 
-def _stacking_weights(chosen: Outputs, labels: NDArray[np.generic]) -> NDArray[np.float64]:
+def _stacking_weights(chosen: Outputs, labels: NDArray[Any]) -> Floats:
     """Weights on the simplex that minimise the loss of the combined outputs (k, n, C), shrunk towards equal weights."""
+    loss = _squared_error if chosen.shape[1:] == labels.shape else _balanced_log_loss
 
-    def objective(free: NDArray[np.float64]) -> float:
+    def objective(free: Floats) -> tuple[float, Floats]:
         weights = softmax(free)
-        return _loss(np.tensordot(weights, chosen, axes=1), labels) + _SHRINKAGE * float((weights**2).sum())
+        value, slope = loss(np.tensordot(weights, chosen, axes=1), labels)
+        slopes = np.tensordot(chosen, slope, axes=2) + 2 * _SHRINKAGE * weights
+        return value + _SHRINKAGE * float(weights @ weights), weights * (slopes - weights @ slopes)
 
-    start = np.zeros(len(chosen))
-    return np.asarray(softmax(minimize(objective, start, method="L-BFGS-B").x))
+    return np.asarray(softmax(minimize(objective, np.zeros(len(chosen)), jac=True, method="L-BFGS-B").x))
 
 
-def _loss(outputs: NDArray[np.float64], labels: NDArray[np.generic]) -> float:
-    """Log-loss with every class weighing the same; regression: squared error in units of the labels' variance."""
-    if outputs.shape == labels.shape:
-        return float((((outputs - labels) ** 2).mean(axis=0) / np.maximum(labels.var(axis=0), 1e-12)).mean())
-    log_p = log_softmax(outputs, axis=1)[np.arange(len(labels)), labels]
-    counts = np.bincount(labels, minlength=outputs.shape[1])
-    return float(-np.average(log_p, weights=1 / counts[labels]))
+def _balanced_log_loss(logits: Floats, labels: NDArray[Any]) -> tuple[float, Floats]:
+    """Log-loss in which every class weighs the same, and its gradient (n, C)."""
+    weights = 1.0 / np.bincount(labels)[labels]
+    weights /= weights.sum()
+    log_p = log_softmax(logits, axis=1)
+    slope = np.exp(log_p)
+    slope[np.arange(len(labels)), labels] -= 1
+    return float(-weights @ log_p[np.arange(len(labels)), labels]), slope * weights[:, None]
+
+
+def _squared_error(values: Floats, labels: NDArray[Any]) -> tuple[float, Floats]:
+    """Mean squared error in units of the labels' variance, and its gradient (n, t)."""
+    scale = 1.0 / (np.maximum(labels.var(axis=0), 1e-12) * labels.size)
+    errors = values - labels
+    return float((errors**2 * scale).sum()), 2 * errors * scale

@@ -1,7 +1,8 @@
 """The errors that a user can mend.
 
 Each message says what is wrong, where (file, row, column, key, value) and what to do. The command line prints it as one
-line and exits with code 2; from Python it is an ordinary exception. Anything else that escapes is our fault (exit code 1).
+line and exits with code 2; from Python it is an ordinary exception. Anything else that escapes is our fault (exit code
+1).
 """
 
 

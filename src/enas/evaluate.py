@@ -1,12 +1,13 @@
 """Evaluation: metrics with intervals on labelled rows, and a clear word on which of them the model has seen.
 
-Rows are recognised by a hash of their values. A row that trained the model, or chose it on validation, says nothing about
-new samples; where there are other rows the headline is theirs alone, where there are none the headline says so.
+Rows are recognised by a hash of their values. A row that trained the model, or chose it on validation, says nothing
+about new samples; where there are other rows the headline is theirs alone, where there are none the headline says so.
 """
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ class Evaluation:
             return f"on {self.n_rows} rows that the model has not seen"
         if self.n_seen == self.n_rows:
             return f"on {self.n_rows} rows that the model was TRAINED ON: it says nothing about new samples"
-        return f"on the {self.n_rows - self.n_seen} rows that the model has not seen ({self.n_seen} others were trained on)"
+        n_unseen = self.n_rows - self.n_seen
+        return f"on the {n_unseen} rows that the model has not seen ({self.n_seen} others were trained on)"
 
 
 def headline_figure(metrics: Metrics) -> str:
@@ -89,7 +91,7 @@ def evaluate(model: Model, dataset: Dataset, seen: AbstractSet[int], folder: Pat
     return result
 
 
-def measure(model: Model, outputs: NDArray[np.float64], labels: NDArray[np.generic]) -> Metrics:
+def measure(model: Model, outputs: NDArray[np.float64], labels: NDArray[Any]) -> Metrics:
     """Metrics of logits, or of regression values, (n, C)."""
     if model.classes:
         return evaluate_classification(probabilities_of(outputs), labels, model.classes)
@@ -97,7 +99,7 @@ def measure(model: Model, outputs: NDArray[np.float64], labels: NDArray[np.gener
 
 
 def draw(
-    model: Model, outputs: NDArray[np.float64], labels: NDArray[np.generic], metrics: Metrics, folder: Path
+    model: Model, outputs: NDArray[np.float64], labels: NDArray[Any], metrics: Metrics, folder: Path
 ) -> tuple[Path, ...]:
     """Confusion matrix and ROC curves, or predicted against true values."""
     from enas import report

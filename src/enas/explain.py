@@ -55,7 +55,8 @@ def explain(
     seed: int,
     progress: Progress,
 ) -> Explanation:
-    """Explain ``n_samples`` rows of ``dataset`` against up to 100 of its rows; write tables and figures into ``folder``.
+    """Explain ``n_samples`` rows of ``dataset`` against up to 100 of its rows; write tables and figures into
+    ``folder``.
 
     Args:
         model: the trained model.
@@ -118,7 +119,9 @@ def _write_values(path: Path, values: FloatArray, names: Sequence[str], ids: Seq
     line = ",".join(["%.6g"] * len(names))
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(["sample_id", *map(_csv_text, names)]) + "\n")
-        file.writelines(f"{_csv_text(name)},{line % tuple(row)}\n" for name, row in zip(ids, values.tolist(), strict=True))
+        file.writelines(
+            f"{_csv_text(name)},{line % tuple(row)}\n" for name, row in zip(ids, values.tolist(), strict=True)
+        )
 
 
 def _csv_text(text: str) -> str:

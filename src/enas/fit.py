@@ -1,4 +1,4 @@
-"""From a training table to a model: split, preprocess, search, derive, retrain, combine. Reads top to bottom; writes no files."""
+"""From a training table to a model: split, preprocess, search, derive, retrain, combine. Writes no files."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,25 +11,18 @@ from numpy.typing import NDArray
 from enas.config import Config
 from enas.controller import Controller
 from enas.data.dataset import Dataset, Target
-from enas.data.preprocess import Preprocessor, fit_preprocessor
-from enas.data.splits import Split, cross_folds, single_split, usable_folds
+from enas.data.preprocess import Preprocessor
 from enas.device import choose_device, reduced_precision
 from enas.ensemble import Selection, cross_fitted, select
-from enas.errors import ConfigError
-from enas.folds import Folds, make_folds
+from enas.folds import Folds
 from enas.metrics.rewards import RewardName
 from enas.model import Member, Model
 from enas.networks.dense import DenseChild, DenseSupernet, skips_of
+from enas.plan import choose_reward, choose_splits, make_space, prepare
 from enas.progress import Progress
 from enas.retrain import Candidate, retrain
 from enas.search import Scored, Search, SearchResult, choose_candidates
-from enas.search_space import Architecture, DenseSpace, standard_widths
-
-SCREENS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
-"""Numbers of features that ``screen: auto`` lets the search choose from, besides all of them."""
-
-SMALL = 1000
-"""Below this many rows ``folds: auto`` cross-fits."""
+from enas.search_space import Architecture, DenseSpace
 
 Record = Callable[[Mapping[str, object]], None]
 
@@ -44,8 +37,9 @@ class Fitted:
         candidates: the retrained ones, in the order of their shared-weight score.
         selection: epoch and weight of each.
         folds: the rows as the networks saw them.
-        held_out: (n_judged, C) outputs for the rows ``folds.judged``. Under cross-fitting no row had a say in the epochs
-            and weights that made its output; with a single split the same rows chose, and their score is optimistic.
+        held_out: (n_judged, C) outputs for the rows ``folds.judged``. Under cross-fitting no row had a say in the
+            epochs and weights that made its output; with a single split the same rows chose, and their score is
+            optimistic.
     """
 
     model: Model
@@ -74,207 +68,130 @@ def fit(
         record: takes one row of the training curves per epoch.
 
     Raises:
+        ConfigError: the reward does not belong to the task, or the device is not there.
         DataError: the data do not allow the split.
         RunError: training broke down.
     """
     target = dataset.target
     assert target is not None, "a training table has a target"
-    deadline = Deadline(config.time_limit)
-    device = choose_device(config.device)
-    generator = torch.Generator().manual_seed(config.seed)
-    reward = choose_reward(config, target)
-    splits = choose_splits(target, config, validation_rows, progress)
+    reward, device = choose_reward(config, target), choose_device(config.device)
     space = make_space(config, dataset.n_features)
+    splits = choose_splits(target, config, validation_rows, progress)
     preprocessors, folds = prepare(dataset, target, space, splits, config, device)
+    deadline = Deadline(config.time_limit)
+    generator = torch.Generator().manual_seed(config.seed)
+    workshop = _Workshop(config, space, folds, reward, device, generator, deadline, progress, record)
     with reduced_precision(device, config.precision):
-        found = _search(space, folds, config, reward, generator, device, deadline, progress, record)
-        chosen = choose_candidates(found.derived, config.trainer.top_k_candidates, space.screen)
-        candidates = _retrain_all(chosen, space, folds, config, reward, generator, device, deadline, progress, record)
+        found = workshop.search()
+        candidates = workshop.retrain(choose_candidates(found.derived, config.trainer.top_k_candidates, space.screen))
     outputs = [candidate.outputs for candidate in candidates]
-    selection = select(outputs, folds.judged_labels, reward, ensemble=config.trainer.ensemble)
-    held_out = cross_fitted(
-        outputs, folds.judged_labels, folds.fold_of_judged.cpu().numpy(), reward, ensemble=config.trainer.ensemble
-    )
+    labels, fold_of_row = folds.judged_labels, folds.fold_of_judged.cpu().numpy()
+    selection = select(outputs, labels, reward, ensemble=config.trainer.ensemble)
+    held_out = cross_fitted(outputs, labels, fold_of_row, reward, ensemble=config.trainer.ensemble)
     model = _make_model(dataset, target, space, candidates, selection, preprocessors, folds)
     return Fitted(model, found, candidates, selection, folds, held_out)
 
 
-@dataclass(slots=True)
 class Deadline:
-    """A time limit that search and retraining share: the search may use half of it.
+    """A time limit that search and retraining share.
 
     Args:
         seconds: from now; None = no limit.
     """
 
-    seconds: float | None
-    _start: float = 0.0
-
-    def __post_init__(self) -> None:
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
         self._start = time.monotonic()
 
     def passed(self, share: float = 1.0) -> bool:
         """Whether ``share`` of the time is over."""
-        return self.seconds is not None and time.monotonic() - self._start > share * self.seconds
+        return self._seconds is not None and time.monotonic() - self._start > share * self._seconds
 
 
-def choose_reward(config: Config, target: Target) -> RewardName:
-    """The configured reward, or the default of the task.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Workshop:
+    """What search and retraining both need."""
 
-    Raises:
-        ConfigError: the reward does not belong to the task.
-    """
-    reward: RewardName = config.trainer.reward or ("accuracy" if target.classes else "r2")
-    if (reward == "r2") == bool(target.classes):
-        task = "classification" if target.classes else "regression"
-        raise ConfigError(f'trainer.reward "{reward}" does not fit {task}')
-    return reward
+    config: Config
+    space: DenseSpace
+    folds: Folds
+    reward: RewardName
+    device: str
+    generator: torch.Generator
+    deadline: Deadline
+    progress: Progress
+    record: Record
 
-
-def choose_splits(
-    target: Target, config: Config, validation_rows: NDArray[np.int64] | None, progress: Progress
-) -> tuple[Split, ...]:
-    """The validation file's rows, the config's single split, or K folds."""
-    n_rows = len(target.values)
-    if validation_rows is not None:
-        return (Split(np.setdiff1d(np.arange(n_rows), validation_rows), validation_rows),)
-    fraction = config.data_train.args.validation_split if config.data_train else None
-    n_folds = config.trainer.folds
-    if n_folds == "auto":
-        n_folds = 5 if fraction is None and n_rows < SMALL else 0
-    if n_folds:
-        usable = usable_folds(target, n_folds)
-        if usable < n_folds:
-            progress.warn(f"{usable} folds instead of {n_folds}: the smallest class has {usable} samples")
-        return cross_folds(target, usable, seed=config.seed)
-    return (single_split(target, fraction or 0.2, seed=config.seed),)
-
-
-def make_space(config: Config, n_features: int) -> DenseSpace:
-    """The search space for a table of this many features."""
-    widths = standard_widths(config.trainer.max_search_channel)
-    screen = config.preprocessing.screen
-    screens: tuple[int | None, ...] = ()
-    if screen == "auto":
-        screens = (*(k for k in SCREENS if k < n_features), None)
-    return DenseSpace(config.trainer.child_num_layers, widths, screens if len(screens) > 1 else ())
-
-
-def prepare(
-    dataset: Dataset, target: Target, space: DenseSpace, splits: tuple[Split, ...], config: Config, device: str
-) -> tuple[tuple[Preprocessor, ...], Folds]:
-    """Fit each fold's preprocessing on its training rows, and show all rows through it."""
-    settings = config.preprocessing
-    fixed = None if settings.screen in ("all", "auto") else min(int(settings.screen), dataset.n_features)
-    fitted = [
-        fit_preprocessor(
-            dataset.features,
-            target,
-            split.train,
-            transform=settings.transform,
-            scale=settings.scale,
-            screens=space.screens or (fixed,),
+    def search(self) -> SearchResult:
+        """Search and derive; half of a time limit is the search's."""
+        settings = self.config.controller
+        controller = Controller(
+            self.space,
+            tanh_constant=settings.tanh_constant,
+            hidden_size=settings.hidden_size,
+            temperature=settings.temperature,
+            skip_target=settings.skip_target,
+            generator=self.generator,
         )
-        for split in splits
-    ]
-    folds = make_folds(
-        [coordinates for _, coordinates in fitted],
-        target,
-        splits,
-        stem=lambda architecture: space.screen(architecture) or 0,
-        balanced=config.trainer.class_weight == "balanced",
-        device=device,
-    )
-    return tuple(preprocessor for preprocessor, _ in fitted), folds
-
-
-def _search(
-    space: DenseSpace,
-    folds: Folds,
-    config: Config,
-    reward: RewardName,
-    generator: torch.Generator,
-    device: str,
-    deadline: Deadline,
-    progress: Progress,
-    record: Record,
-) -> SearchResult:
-    settings = config.controller
-    controller = Controller(
-        space,
-        tanh_constant=settings.tanh_constant,
-        hidden_size=settings.hidden_size,
-        temperature=settings.temperature,
-        skip_target=settings.skip_target,
-        generator=generator,
-    )
-    supernet = DenseSupernet(
-        space=space, n_networks=folds.n_folds, n_inputs=folds.n_inputs, n_outputs=folds.n_outputs, generator=generator
-    ).to(device)
-    search = Search(
-        supernet=supernet,
-        controller=controller,
-        folds=folds,
-        trainer=config.trainer,
-        settings=settings,
-        reward=reward,
-        generator=generator,
-        progress=progress,
-        record=record,
-        shuffle=_shuffles(config),
-        out_of_time=lambda: deadline.passed(0.5),
-    )
-    return search.run()
-
-
-def _retrain_all(
-    chosen: tuple[Scored, ...],
-    space: DenseSpace,
-    folds: Folds,
-    config: Config,
-    reward: RewardName,
-    generator: torch.Generator,
-    device: str,
-    deadline: Deadline,
-    progress: Progress,
-    record: Record,
-) -> tuple[Candidate, ...]:
-    """Retrain each chosen architecture; the first always, the rest while there is time."""
-    candidates: list[Candidate] = []
-    for scored in chosen:
-        if candidates and deadline.passed():
-            progress.warn(f"time limit: {len(candidates)} of {len(chosen)} candidates are retrained")
-            break
-        progress.line(f"training {scored.architecture}: {space.describe(scored.architecture)}")
-        candidate = retrain(
-            fresh_child(space, scored.architecture, folds, config.trainer.n_seeds, generator).to(device),
-            scored.architecture,
-            folds,
-            trainer=config.trainer,
-            reward=reward,
-            generator=generator,
-            progress=progress,
-            record=record,
-            shuffle=_shuffles(config),
+        search = Search(
+            supernet=self._supernet(self.folds.n_folds, self.folds.n_inputs).to(self.device),
+            controller=controller,
+            folds=self.folds,
+            trainer=self.config.trainer,
+            settings=settings,
+            reward=self.reward,
+            generator=self.generator,
+            progress=self.progress,
+            record=self.record,
+            shuffle=self._shuffles,
+            out_of_time=lambda: self.deadline.passed(0.5),
         )
-        progress.line(f"training arc: {candidate.architecture}, valid {reward}: {candidate.reward:.4f}")
-        candidates.append(candidate)
-    return tuple(candidates)
+        return search.run()
 
+    def retrain(self, chosen: tuple[Scored, ...]) -> tuple[Candidate, ...]:
+        """Retrain each chosen architecture; the first always, the rest while there is time."""
+        candidates: list[Candidate] = []
+        for scored in chosen:
+            if candidates and self.deadline.passed():
+                self.progress.warn(f"time limit: {len(candidates)} of {len(chosen)} candidates are retrained")
+                break
+            self.progress.line(f"training {scored.architecture}: {self.space.describe(scored.architecture)}")
+            candidates.append(self._retrain(scored.architecture))
+            self.progress.line(f"training arc: {scored.architecture}, valid {self.reward}: {candidates[-1].reward:.4f}")
+        return tuple(candidates)
 
-def fresh_child(
-    space: DenseSpace, architecture: Architecture, folds: Folds, n_seeds: int, generator: torch.Generator
-) -> DenseChild:
-    """An untrained child, one network per fold and seed."""
-    stem = folds.stem(architecture)
-    start = DenseSupernet(
-        space=space,
-        n_networks=folds.n_folds * n_seeds,
-        n_inputs=[n if i == stem else 0 for i, n in enumerate(folds.n_inputs)],  # the other stems are never used
-        n_outputs=folds.n_outputs,
-        generator=generator,
-    )
-    return DenseChild(start.slices(architecture), skips_of(space, architecture))
+    def _retrain(self, architecture: Architecture) -> Candidate:
+        return retrain(
+            self._fresh_child(architecture).to(self.device),
+            architecture,
+            self.folds,
+            trainer=self.config.trainer,
+            reward=self.reward,
+            generator=self.generator,
+            progress=self.progress,
+            record=self.record,
+            shuffle=self._shuffles,
+        )
+
+    def _fresh_child(self, architecture: Architecture) -> DenseChild:
+        """An untrained child, one network per fold and seed, cut from new weights; unused first layers are left empty."""
+        stem = self.folds.stem(architecture)
+        n_inputs = tuple(n if i == stem else 0 for i, n in enumerate(self.folds.n_inputs))
+        start = self._supernet(self.folds.n_folds * self.config.trainer.n_seeds, n_inputs)
+        return DenseChild(start.slices(architecture), skips_of(self.space, architecture))
+
+    def _supernet(self, n_networks: int, n_inputs: tuple[int, ...]) -> DenseSupernet:
+        return DenseSupernet(
+            space=self.space,
+            n_networks=n_networks,
+            n_inputs=n_inputs,
+            n_outputs=self.folds.n_outputs,
+            generator=self.generator,
+        )
+
+    @property
+    def _shuffles(self) -> bool:
+        return self.config.data_train is None or self.config.data_train.args.shuffle
 
 
 def _make_model(
@@ -301,7 +218,3 @@ def _make_model(
         center=folds.center.cpu().numpy(),
         factor=folds.factor.cpu().numpy(),
     )
-
-
-def _shuffles(config: Config) -> bool:
-    return config.data_train is None or config.data_train.args.shuffle

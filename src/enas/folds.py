@@ -20,7 +20,8 @@ class Folds:
     """Rows as tensors; n = rows of the table.
 
     Args:
-        inputs: per screen, every row's coordinates in every fold, (K, n, r); r is padded with zeros to the largest fold.
+        inputs: per screen, every row's coordinates in every fold, (K, n, r); r is padded with zeros to the largest
+            fold.
         labels: classification: (n,) class indices. Regression: (n, t) values.
         n_outputs: C, classes or regression targets.
         is_regression: whether the labels are values.
@@ -71,8 +72,8 @@ class Folds:
     def batches(self, batch_size: int, n_networks: int, generator: torch.Generator | None) -> Iterator[Tensor]:
         """One epoch: row numbers (M, B) per step, B <= batch_size.
 
-        Rows are spread evenly over the steps, so that there is no remnant of one row; folds differ by a row or so, and the
-        larger ones leave out as many, drawn anew each epoch. Without a generator rows come in the table's order.
+        Rows are spread evenly over the steps, so that there is no remnant of one row; folds differ by a row or so, and
+        the larger ones leave out as many, drawn anew each epoch. Without a generator rows come in the table's order.
         """
         n_rows = min(len(rows) for rows in self.train)
         n_steps = -(-n_rows // batch_size)

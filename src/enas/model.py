@@ -1,7 +1,8 @@
 """The trained model: what evaluate, predict and explain load; arrays and JSON, never pickle.
 
 A model holds every retrained candidate, each a group of M networks (folds x seeds), with the weight that it has in the
-output (0 for one that was not chosen), and one preprocessor per fold. The output is the weighted mean over candidates of the mean over networks: of logits, or of regression values.
+output (0 for one that was not chosen), and one preprocessor per fold. The output is the weighted mean over candidates
+of the mean over networks: of logits, or of regression values.
 """
 
 from collections.abc import Iterator, Mapping

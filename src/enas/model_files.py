@@ -1,7 +1,7 @@
 """A model on disk: ``model.json`` and safetensors beside it, loaded without executing anything.
 
-``models/model.json`` says what there is; ``preprocessing.safetensors`` holds each fold's statistics and, for the stems that
-are used, columns and basis; ``candidate_<i>.safetensors`` the networks of one candidate.
+``models/model.json`` says what there is; ``preprocessing.safetensors`` holds each fold's statistics and, for the stems
+that are used, columns and basis; ``candidate_<i>.safetensors`` the networks of one candidate.
 """
 
 from collections.abc import Mapping

@@ -6,6 +6,7 @@ The epoch with the best held-out score is kept; held-out outputs of *every* epoc
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ class Candidate:
     n_skipped: int
 
 
-def best_epoch(outputs: NDArray[np.float32], labels: NDArray[np.generic], reward: RewardName) -> int:
+def best_epoch(outputs: NDArray[np.float32], labels: NDArray[Any], reward: RewardName) -> int:
     """The epoch (first axis of ``outputs``) with the best score; ties by log-loss, then the earliest."""
     primary = np.nan_to_num(scores(reward, outputs, labels), nan=-np.inf)
     secondary = np.nan_to_num(tie_break(reward, outputs, labels), nan=-np.inf)
@@ -69,10 +70,14 @@ def retrain(
         RunError: the loss was not finite five times in a row.
     """
     n_epochs, n_networks = trainer.max_number_of_epoches_in_fixed, folds.n_folds * trainer.n_seeds
-    step = GuardedStep(make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg), f"{architecture}")
+    step = GuardedStep(
+        make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg), f"{architecture}"
+    )
     dropout = Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None
     judged = folds.gather(architecture, folds.held_out.repeat(trainer.n_seeds, 1))
-    outputs, best, kept = [], (-np.inf, -np.inf), {}
+    outputs: list[NDArray[np.float32]] = []
+    best = (-np.inf, -np.inf)
+    kept: dict[str, Tensor] = {}
     with progress.stage(f"training {architecture}", n_epochs) as advance:
         for epoch in range(n_epochs):
             batches = list(folds.batches(trainer.batch_size, n_networks, generator if shuffle else None))
@@ -90,7 +95,17 @@ def retrain(
             )
             if now > best or not kept:
                 best, kept = now, {name: tensor.detach().clone() for name, tensor in child.tensors.items()}
-            record({"stage": "retrain", "architecture": str(architecture), "epoch": epoch, "child_loss": float(np.mean(losses)), "valid_score": now[0], "valid_tie": now[1], "lr": rate})
+            record(
+                {
+                    "stage": "retrain",
+                    "architecture": str(architecture),
+                    "epoch": epoch,
+                    "child_loss": float(np.mean(losses)),
+                    "valid_score": now[0],
+                    "valid_tie_break": now[1],
+                    "lr": rate,
+                }
+            )
             advance(f"valid {now[0]:.3f}")
     stacked = np.stack(outputs)
     return Candidate(

@@ -77,7 +77,7 @@ def train(
             "text": str(best.architecture),
             "description": fitted.model.space.describe(best.architecture),
             "epoch": best.best_epoch + 1,
-            "ensemble": {str(c.architecture): w for c, w in zip(fitted.candidates, fitted.selection.weights, strict=True)},
+            "weights": {str(m.architecture): m.weight for m in fitted.model.members},
             "held_out": {"figure": headline_figure(metrics), "rows": how},
         },
     )
@@ -90,8 +90,8 @@ def describe_held_out(fitted: Fitted) -> str:
     n_rows = len(fitted.held_out)
     if fitted.folds.n_folds > 1:
         return (
-            f"out-of-fold over all {n_rows} training rows ({fitted.folds.n_folds} folds; epochs and candidates were chosen "
-            "without the rows they are judged on, the architectures with shared weights on all folds)"
+            f"out-of-fold over all {n_rows} training rows ({fitted.folds.n_folds} folds; epochs and candidates were "
+            "chosen without the rows they are judged on, the architectures with shared weights on all folds)"
         )
     return f"on {n_rows} validation rows that also chose epoch and architecture: optimistic"
 
@@ -128,9 +128,7 @@ def _draw_curves(run: Run) -> None:
         )
 
 
-def _report(
-    fitted: Fitted, best: Architecture, metrics: Metrics, how: str, run: Run, progress: Progress
-) -> None:
+def _report(fitted: Fitted, best: Architecture, metrics: Metrics, how: str, run: Run, progress: Progress) -> None:
     n_skipped = fitted.search.n_skipped + sum(candidate.n_skipped for candidate in fitted.candidates)
     if n_skipped:
         progress.warn(f"{n_skipped} training steps were skipped because their loss was not finite")

@@ -1,14 +1,15 @@
 """From raw features to what a network sees, fitted on training rows only.
 
-`Scaler` transforms, imputes and standardises; a `Stem` then keeps the best-scoring features (screening) and, where there
-are more features than training rows, changes the basis.
+`Scaler` transforms, imputes and standardises; a `Stem` then keeps the best-scoring features (screening) and, where
+there are more features than training rows, changes the basis.
 
 The change of basis is exact for learning: the gradient of a first layer lies in the row space of its training rows, so
-its part outside never learns anything. Writing the rows in an orthonormal basis of that space (r <= n numbers instead of p)
-gives the same outputs, the same gradients and, because a Gaussian initialisation is rotation-invariant, the same starting
-distribution, at a cost that no longer depends on p. One thing changes, for the better: weights outside the row space,
-which training rows cannot see, would keep their random initial values and add noise to new rows; here they are zero,
-the minimum-norm solution. (Adam's per-coordinate step is not rotation-invariant; it acts on principal coordinates here.)
+its part outside never learns anything. Writing the rows in an orthonormal basis of that space (r <= n numbers instead
+of p) gives the same outputs, the same gradients and, because a Gaussian initialisation is rotation-invariant, the same
+starting distribution, at a cost that no longer depends on p. One thing changes, for the better: weights outside the
+row space, which training rows cannot see, would keep their random initial values and add noise to new rows; here they
+are zero, the minimum-norm solution. (Adam's per-coordinate step is not rotation-invariant; it acts on principal
+coordinates here.)
 """
 
 from collections.abc import Iterator
@@ -55,9 +56,7 @@ class Scaler:
         return out
 
 
-def fit_scaler(
-    features: FloatArray, rows: IntArray, *, transform: Transform | Literal["auto"], scale: Scale
-) -> Scaler:
+def fit_scaler(features: FloatArray, rows: IntArray, *, transform: Transform | Literal["auto"], scale: Scale) -> Scaler:
     """Fit on ``rows`` of ``features`` (n, p) alone.
 
     Raises:
@@ -77,7 +76,7 @@ def fit_scaler(
 
 
 def rank_features(standardised: FloatArray, target: Target, rows: IntArray) -> IntArray:
-    """Feature numbers by univariate F score on ``rows`` (ANOVA, or linear regression: the best over targets), best first."""
+    """Feature numbers by univariate F score on ``rows``, best first (regression: by the best score over the targets)."""
     from sklearn.feature_selection import f_classif, f_regression
 
     scores = np.zeros(standardised.shape[1])

@@ -58,7 +58,8 @@ def single_split(target: Target, fraction: float, *, seed: int) -> Split:
     if n_held_out < n_classes or n_rows - n_held_out < max(n_classes, 2):
         raise DataError(
             f"a validation split of {fraction:g} of {n_rows} rows leaves {n_held_out} for validation and "
-            f"{n_rows - n_held_out} for training: too few for {n_classes} classes; change data_train.args.validation_split"
+            f"{n_rows - n_held_out} for training: too few for {n_classes} classes; "
+            "change data_train.args.validation_split"
         )
     train, held_out = train_test_split(
         np.arange(n_rows),

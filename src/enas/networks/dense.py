@@ -1,15 +1,15 @@
 """The dense space's networks (AutoGenome's RRFCN): a first layer of fixed width W, searched layers, a linear head.
 
-Layer i computes ``relu(norm(W_i · previous)) + the skipped layers' outputs``, narrower ones padded with zeros to the widest.
-The supernet owns W x W weights per layer; an architecture uses their leading rows and columns, so cost follows the widths.
-Screening is part of the architecture: each number of features has a first layer of its own.
+Layer i computes ``relu(norm(W_i · previous)) + the skipped layers' outputs``, narrower ones padded with zeros to the
+widest. The supernet owns W x W weights per layer; an architecture uses their leading rows and columns, so cost follows
+the widths. Screening is part of the architecture: each number of features has a first layer of its own.
 
 M networks of one shape run side by side: every weight has a leading dimension M (cross-fitting folds, seeds), and one
 batched product serves them all. They share no weights.
 
 Choices that the seed leaves open:
-- norm is layer normalisation without affine parameters: it does not depend on the other rows of a batch, so a batch of one
-  is harmless, nothing needs running statistics, and bounded activations keep the log-loss of small samples honest.
+- norm is layer normalisation without affine parameters: it does not depend on the other rows of a batch, so a batch of
+  one is harmless, nothing needs running statistics, and bounded activations keep the log-loss of small samples honest.
 - the head averages over its inputs (a factor 1/sqrt(width)), so that wide and narrow layers learn at one rate;
 - the head starts at zero: an untrained network predicts equal probabilities.
 """
@@ -22,7 +22,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from enas.search_space import Architecture, DenseSpace
-
 
 Tensors = Mapping[str, Tensor]
 Activation = Callable[[Tensor], Tensor]
@@ -77,8 +76,8 @@ class DenseSupernet(nn.Module):
     ) -> Tensor:
         """Logits (M, B, C) of the architecture's child for the coordinates ``x`` (M, B, r) of its screen.
 
-        ``known`` remembers, while weights and rows stay the same, what architectures with the same beginning compute: pass
-        one dictionary to all calls. Not with dropout.
+        ``known`` remembers, while weights and rows stay the same, what architectures with the same beginning compute:
+        pass one dictionary to all calls. Not with dropout.
         """
         tensors, skips = self.slices(architecture), skips_of(self.space, architecture)
         if known is None:
@@ -129,7 +128,7 @@ class DenseChild(nn.Module):
 
     def forward(self, x: Tensor, dropout: "Dropout | None" = None) -> Tensor:
         """Logits (M, B, C) of ``x`` (M, B, r)."""
-        return dense_forward(x, self.tensors, self.skips, dropout)
+        return dense_forward(x, dict(self.tensors.items()), self.skips, dropout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ def dense_tail(
     dropout: Dropout | None = None,
     activate: Activation = activate,
 ) -> Tensor:
-    """Logits (M, B, C) from the first layer's product ``x`` (M, B, W): all of the network after its linear beginning."""
+    """Logits (M, B, C) from the first layer's product ``x`` (M, B, W): the network after its linear beginning."""
     outputs = [activate(x)]
     for i in range(len(skips)):
         outputs.append(next_layer(outputs, i, tensors, skips, dropout, activate))

@@ -1,0 +1,90 @@
+"""What a config means for a table: the reward, the splits, the search space, and the rows as the networks see them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enas.config import Config
+from enas.data.dataset import Dataset, Target
+from enas.data.preprocess import Preprocessor, fit_preprocessor
+from enas.data.splits import Split, cross_folds, single_split, usable_folds
+from enas.errors import ConfigError
+from enas.folds import Folds, make_folds
+from enas.metrics.rewards import RewardName
+from enas.progress import Progress
+from enas.search_space import DenseSpace, standard_widths
+
+SCREENS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+"""Numbers of features that ``screen: auto`` lets the search choose from, besides all of them."""
+
+SMALL = 1000
+"""Below this many rows ``folds: auto`` cross-fits."""
+
+
+def choose_reward(config: Config, target: Target) -> RewardName:
+    """The configured reward, or the default of the task.
+
+    Raises:
+        ConfigError: the reward does not belong to the task.
+    """
+    reward: RewardName = config.trainer.reward or ("accuracy" if target.classes else "r2")
+    if (reward == "r2") == bool(target.classes):
+        task = "classification" if target.classes else "regression"
+        raise ConfigError(f'trainer.reward "{reward}" does not fit {task}')
+    return reward
+
+
+def choose_splits(
+    target: Target, config: Config, validation_rows: NDArray[np.int64] | None, progress: Progress
+) -> tuple[Split, ...]:
+    """The validation file's rows, the config's single split, or K folds."""
+    n_rows = len(target.values)
+    if validation_rows is not None:
+        return (Split(np.setdiff1d(np.arange(n_rows), validation_rows), validation_rows),)
+    fraction = config.data_train.args.validation_split if config.data_train else None
+    n_folds = config.trainer.folds
+    if n_folds == "auto":
+        n_folds = 5 if fraction is None and n_rows < SMALL else 0
+    if n_folds:
+        usable = usable_folds(target, n_folds)
+        if usable < n_folds:
+            progress.warn(f"{usable} folds instead of {n_folds}: the smallest class has {usable} samples")
+        return cross_folds(target, usable, seed=config.seed)
+    return (single_split(target, fraction or 0.2, seed=config.seed),)
+
+
+def make_space(config: Config, n_features: int) -> DenseSpace:
+    """The search space for a table of this many features."""
+    widths = standard_widths(config.trainer.max_search_channel)
+    screen = config.preprocessing.screen
+    screens: tuple[int | None, ...] = ()
+    if screen == "auto":
+        screens = (*(k for k in SCREENS if k < n_features), None)
+    return DenseSpace(config.trainer.child_num_layers, widths, screens if len(screens) > 1 else ())
+
+
+def prepare(
+    dataset: Dataset, target: Target, space: DenseSpace, splits: tuple[Split, ...], config: Config, device: str
+) -> tuple[tuple[Preprocessor, ...], Folds]:
+    """Fit each fold's preprocessing on its training rows, and show all rows through it."""
+    settings = config.preprocessing
+    fixed = None if settings.screen in ("all", "auto") else min(int(settings.screen), dataset.n_features)
+    fitted = [
+        fit_preprocessor(
+            dataset.features,
+            target,
+            split.train,
+            transform=settings.transform,
+            scale=settings.scale,
+            screens=space.screens or (fixed,),
+        )
+        for split in splits
+    ]
+    folds = make_folds(
+        [coordinates for _, coordinates in fitted],
+        target,
+        splits,
+        stem=lambda architecture: space.screen(architecture) or 0,
+        balanced=config.trainer.class_weight == "balanced",
+        device=device,
+    )
+    return tuple(preprocessor for preprocessor, _ in fitted), folds
