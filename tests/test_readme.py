@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from enas.config import Config
-from enas.config_file import read_source
+from enas.config.file import read_source
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -173,7 +173,7 @@ def print_schema(verbose: Verbose = False) -> None:
     with guard(verbose):
         import json
 
-        from enas.config_starter import config_schema
+        from enas.config.starter import config_schema
 
         typer.echo(json.dumps(config_schema(), indent=2))
 
@@ -187,7 +187,7 @@ def write_starter(
 ) -> None:
     """Write a commented config to start from."""
     with guard(verbose):
-        from enas.config_starter import starter
+        from enas.config.starter import starter
 
         try:
             with file.open("x", encoding="utf-8") as stream:

@@ -26,8 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from enas.config import Controller as ControllerSettings
-from enas.config import Trainer
+from enas.config import ControllerSettings, Trainer
 from enas.controller import Controller
 from enas.folds import Folds
 from enas.metrics.rewards import RewardName, scores, tie_break

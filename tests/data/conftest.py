@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from enas.config_sections import DataArgs
+from enas.config import DataArgs
 from enas.data.dataset import Dataset
 from enas.data.tables import read_dataset
 

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from enas.config_sections import DataArgs
+from enas.config import DataArgs
 from enas.data.tables import read_dataset
 from enas.errors import DataError, EnasError
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enas.config_sections import DataArgs
+from enas.config import DataArgs
 from enas.data.simulate import simulate_expression
 from enas.data.tables import read_dataset
 

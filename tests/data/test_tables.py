@@ -10,7 +10,7 @@ import pytest
 import zstandard
 from numpy.testing import assert_array_equal
 
-from enas.config_sections import DataArgs
+from enas.config import DataArgs
 from enas.data.dataset import Dataset
 from enas.data.tables import read_dataset, read_names, read_validation
 from enas.errors import DataError

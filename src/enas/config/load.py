@@ -1,85 +1,22 @@
-"""The configuration: one frozen model per section, read from a file or a dict.
-
-The sections and most keys are those of AutoGenome's JSON; ``load_config`` reads a file (or a dict), applies overrides,
-and reports everything that is wrong in one error.
-"""
+"""Load a configuration: read it, apply overrides, refuse what is wrong, make its paths absolute."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from enas.config_file import apply_overrides, read_source
-from enas.config_legacy import settle_legacy_keys
-from enas.config_problems import contradictions, describe, report
-from enas.config_sections import (
-    Controller,
-    DataArgs,
-    DataSection,
-    Explainer,
-    ExplainerArgs,
-    Inference,
-    InputFn,
-    Model,
-    ModelArgs,
-    Preprocessing,
-    Section,
-    Trainer,
-)
-from enas.config_values import Natural, Number, ProjectName
+from enas.config.file import apply_overrides, read_source
+from enas.config.legacy import settle_legacy_keys
+from enas.config.problems import contradictions, describe, report
+from enas.config.sections import Config, DataArgs, Section
 from enas.errors import ConfigError
-
-__all__ = [
-    "Config",
-    "Controller",
-    "DataArgs",
-    "DataSection",
-    "Explainer",
-    "ExplainerArgs",
-    "Inference",
-    "InputFn",
-    "Model",
-    "ModelArgs",
-    "Preprocessing",
-    "Section",
-    "Trainer",
-    "list_missing_files",
-    "load_config",
-]
 
 TABLES = ("data_train", "data_evaluate", "data_predict")
 TABLE_FILES = ("features_file", "labels_file", "validation_features", "validation_labels")
 AnySection = TypeVar("AnySection", bound=Section)
-
-
-class Config(Section):
-    """A whole configuration, as it stands in one file."""
-
-    name: ProjectName = Field(coerce_numbers_to_str=True, description="Project name; names the folder of its runs.")
-    model: Model = Field(default=Model(), description="Which family of networks is searched, and what is predicted.")
-    data_train: DataSection | None = Field(default=None, description="Table to search and train on.")
-    data_evaluate: DataSection | None = Field(default=None, description="Table to evaluate on; it needs labels.")
-    data_predict: DataSection | None = Field(default=None, description="Table to predict; it needs no labels.")
-    input_fn: InputFn = Field(default=InputFn(), description="How data are read.")
-    trainer: Trainer = Field(default=Trainer(), description="Search and retraining.")
-    evaluator: Inference | None = Field(default=None, description="Evaluation.")
-    predictor: Inference | None = Field(default=None, description="Prediction.")
-    explainer: Explainer | None = Field(default=None, description="Ranking of the features.")
-    preprocessing: Preprocessing = Field(default=Preprocessing(), description="What is done to the features.")
-    controller: Controller = Field(default=Controller(), description="The policy that proposes architectures.")
-    seed: Natural = Field(default=0, lt=2**32, description="The same seed gives the same run.")
-    device: str = Field(
-        default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="Number format of the heavy products."
-    )
-    time_limit: Number | None = Field(
-        default=None, gt=0, description="Seconds after which a run ends early; null: no limit."
-    )
 
 
 def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from enas.files import problem_of_name
+
 
 def _refuse_bool(value: object) -> object:
     """``true`` is not 1, though Python says so."""
@@ -32,16 +34,8 @@ def _spell_delimiter(value: object) -> object:
 
 def _check_name(name: str) -> str:
     """The name becomes a folder, on every operating system."""
-    if (
-        not name
-        or len(name) > 100
-        or name != name.strip(". ")
-        or not name.isprintable()
-        or set(name) & set('/\\:*?"<>|')
-    ):
-        raise ValueError(
-            'should be fit for a folder: 1-100 characters, none of / \\ : * ? " < > |, no dot or blank at an end'
-        )
+    if problem := problem_of_name(name):
+        raise ValueError(f"should be fit for a folder; it {problem}")
     return name
 
 

@@ -5,7 +5,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from enas.config_values import Arc, Count, Delimiter, Folds, Natural, Number, OptionalPath, RequiredPath
+from enas.config.values import (
+    Arc,
+    Count,
+    Delimiter,
+    Folds,
+    Natural,
+    Number,
+    OptionalPath,
+    ProjectName,
+    RequiredPath,
+)
 
 
 class Section(BaseModel):
@@ -127,7 +137,7 @@ class Preprocessing(Section):
     )
 
 
-class Controller(Section):
+class ControllerSettings(Section):
     """The policy that proposes architectures, and how REINFORCE trains it."""
 
     lr: Number = Field(default=0.0035, gt=0, description="Learning rate (Adam).")
@@ -173,3 +183,32 @@ class Explainer(Section):
     """Ranking of the features."""
 
     args: ExplainerArgs = Field(default=ExplainerArgs(), description="How features are ranked.")
+
+
+class Config(Section):
+    """A whole configuration, as it stands in one file."""
+
+    name: ProjectName = Field(coerce_numbers_to_str=True, description="Project name; names the folder of its runs.")
+    model: Model = Field(default=Model(), description="Which family of networks is searched, and what is predicted.")
+    data_train: DataSection | None = Field(default=None, description="Table to search and train on.")
+    data_evaluate: DataSection | None = Field(default=None, description="Table to evaluate on; it needs labels.")
+    data_predict: DataSection | None = Field(default=None, description="Table to predict; it needs no labels.")
+    input_fn: InputFn = Field(default=InputFn(), description="How data are read.")
+    trainer: Trainer = Field(default=Trainer(), description="Search and retraining.")
+    evaluator: Inference | None = Field(default=None, description="Evaluation.")
+    predictor: Inference | None = Field(default=None, description="Prediction.")
+    explainer: Explainer | None = Field(default=None, description="Ranking of the features.")
+    preprocessing: Preprocessing = Field(default=Preprocessing(), description="What is done to the features.")
+    controller: ControllerSettings = Field(
+        default=ControllerSettings(), description="The policy that proposes architectures."
+    )
+    seed: Natural = Field(default=0, lt=2**32, description="The same seed gives the same run.")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="Number format of the heavy products."
+    )
+    time_limit: Number | None = Field(
+        default=None, gt=0, description="Seconds after which a run ends early; null: no limit."
+    )

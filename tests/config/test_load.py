@@ -8,11 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from enas.config import list_missing_files, load_config
-from enas.config_legacy import INERT_KEYS
-from enas.config_starter import config_schema, starter
+from enas.config.legacy import INERT_KEYS
+from enas.config.starter import config_schema, starter
 from enas.errors import ConfigError
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TABLE = {"args": {"features_file": "x.tsv", "labels_file": "y.tsv"}}
 
 
@@ -56,7 +56,7 @@ def test_defaults() -> None:
     config, notes = load_config({"name": "x", "trainer": None, "controller": {}})
     assert notes == []
     assert (config.trainer.batch_size, config.trainer.folds, config.trainer.reward) == (64, "auto", None)
-    assert (config.controller.lr, config.preprocessing.screen, config.seed) == (0.0035, "all", 0)
+    assert (config.controller.lr, config.preprocessing.screen, config.seed) == (0.0035, "auto", 0)
     assert config.model.type == "enas"
     assert config.data_train is None
     assert config.trainer.save_dir == Path.cwd()

@@ -3,8 +3,8 @@
 from typing import Any
 
 from enas.config import Config
-from enas.config_legacy import INERT_KEYS
-from enas.config_problems import walk_sections
+from enas.config.legacy import INERT_KEYS
+from enas.config.problems import walk_sections
 
 STARTER = """\
 // Relative paths start at the folder of this file. `enas config check FILE` checks it, `enas run FILE` runs it all.
@@ -33,8 +33,8 @@ STARTER = """\
 
     "preprocessing": {
         "scale": "standard",  // or "robust", "none"
-        "transform": "none",  // or "log1p", "asinh", "auto"
-        "screen": "all"       // keep the best k features: a number, "all", or "auto" (the search chooses)
+        "transform": "auto",  // asinh where values exceed 1,000; or "none", "log1p", "asinh"
+        "screen": "auto"      // keep the best k features: the search chooses k; or a number, or "all"
     },
 
     "trainer": {

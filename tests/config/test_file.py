@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from enas.config_file import apply_overrides, read_source
+from enas.config.file import apply_overrides, read_source
 from enas.errors import ConfigError
 
 
