@@ -6,7 +6,7 @@ The simulation knows which genes are causal, so the demo can say how many of the
 import json
 from pathlib import Path
 
-from enas import auto
+from enas.automl import Auto
 from enas.data.simulate import SimulatedTable, simulate_expression
 from enas.explain import Explanation
 from enas.progress import Progress
@@ -30,7 +30,7 @@ def run_demo(folder: Path, seed: int, progress: Progress) -> Path:
     table = simulate_expression(folder, seed=seed)
     config = folder / CONFIG
     config.write_text(json.dumps(demo_config(table, seed), indent=4) + "\n", encoding="utf-8")
-    automl = auto(config, progress=progress)
+    automl = Auto(config, progress=progress)
     training = automl.train()
     evaluation = automl.evaluate()
     automl.predict()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ValidationError
 
 if TYPE_CHECKING:
-    from enas.config import Config, DataArgs
+    from enas.config.sections import Config, DataArgs
 
 Problem = tuple[str, str]  # dotted key path, text
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from enas.config import Config
 from enas.config.legacy import INERT_KEYS
 from enas.config.problems import walk_sections
+from enas.config.sections import Config
 
 STARTER = """\
 // Relative paths start at the folder of this file. `enas config check FILE` checks it, `enas run FILE` runs it all.
