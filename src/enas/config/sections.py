@@ -173,7 +173,9 @@ class Inference(Section):
 class ExplainerArgs(Section):
     """How features are ranked (SHAP)."""
 
-    plot_type: Literal["bar", "dot"] | None = Field(default=None, description="Kind of summary plot; null: both.")
+    plot_type: Literal["bar", "dot"] | None = Field(
+        default=None, description="AutoGenome's choice of summary plot; both kinds are drawn."
+    )
     features_name_file: OptionalPath = Field(default=None, description="Names of the features, one per line.")
     num_samples: Count = Field(default=80, description="How many samples are explained.")
     ranked_outputs: Count = Field(default=20, description="How many features a plot shows.")
