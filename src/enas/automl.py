@@ -1,6 +1,8 @@
 """What ``enas.auto(config)`` returns: the pipeline as four steps, each reading its table and writing its files."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +92,7 @@ class Auto:
         self._run = create_run(
             self.config.trainer.save_dir, self.config.name, now=datetime.now(), facts={"seed": self.config.seed}
         )
-        with self._run.lock():
+        with self._writing("train"):
             write_json(self._run.config, self.config.model_dump(mode="json"))
             write_json(self._run.data, {"data_train": _describe(self.config.data_train, table)})
             return train(self._run, table, self.config, validation_rows=validation_rows, progress=self.progress)
@@ -110,7 +112,7 @@ class Auto:
         model = self._load_model(settings)
         table = _first_rows(self._read("data_evaluate", model), settings, self.progress)
         seen = {int(row, 16) for row in read_json(self.run.data)["data_train"]["row_hashes"]}
-        with self.run.lock():
+        with self._writing("evaluate"):
             result = evaluate(model, table, seen, self.run.output_files, batch_size=settings.batch_size)
         self.progress.line(result.headline)
         self.progress.line(result.metrics.to_text())
@@ -128,7 +130,7 @@ class Auto:
         settings = self.config.predictor or Inference()
         model = self._load_model(settings)
         table = _first_rows(self._read("data_predict", model), settings, self.progress)
-        with self.run.lock():
+        with self._writing("predict"):
             result = predict(model, table, self.run.output_files, batch_size=settings.batch_size)
         self.progress.line(f'Predicted values file is "{result.file}"')
         return result
@@ -147,7 +149,7 @@ class Auto:
         table = self._training_table or self._read("data_train", model)
         n_samples = min(args.num_samples, table.n_samples)
         self.progress.line(f"----------Computing shap_values with {n_samples} examples and {table.n_features} features")
-        with self.run.lock():
+        with self._writing("explain"):
             result = explain(
                 model,
                 table,
@@ -213,6 +215,14 @@ class Auto:
         self.progress.line(f"Restoring parameters from {folder}")
         model = load_model(folder)
         return model.only(Architecture.from_text(settings.arc)) if settings.arc else model
+
+    @contextmanager
+    def _writing(self, step: str) -> Iterator[None]:
+        """Hold the run's lock; log the seconds that the step took."""
+        with self.run.lock():
+            start = time.perf_counter()
+            yield
+            self.run.log(stage=step, seconds=round(time.perf_counter() - start, 3))
 
     def _section(self, name: str) -> DataSection:
         section: DataSection | None = getattr(self.config, name)

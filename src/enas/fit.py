@@ -174,7 +174,7 @@ class _Workshop:
         )
 
     def _fresh_child(self, architecture: Architecture) -> DenseChild:
-        """An untrained child, one network per fold and seed, cut from new weights; unused first layers are left empty."""
+        """An untrained child, one network per fold and seed, cut from new weights; unused first layers stay empty."""
         stem = self.folds.stem(architecture)
         n_inputs = tuple(n if i == stem else 0 for i, n in enumerate(self.folds.n_inputs))
         start = self._supernet(self.folds.n_folds * self.config.trainer.n_seeds, n_inputs)

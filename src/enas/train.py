@@ -1,5 +1,6 @@
 """Training as a stage: `fit` on the table, then everything that it found, written into the run directory."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,9 @@ def train(
     def record(row: Mapping[str, object]) -> None:
         run.log(**row)
 
+    start = time.perf_counter()
     fitted = fit(table, config, validation_rows=validation_rows, progress=progress, record=record)
+    run.log(stage="fit", seconds=round(time.perf_counter() - start, 3))
     save_model(fitted.model, run.models)
     metrics = measure(fitted.model, fitted.held_out, fitted.folds.judged_labels)
     how = describe_held_out(fitted)

@@ -76,7 +76,7 @@ def fit_scaler(features: FloatArray, rows: IntArray, *, transform: Transform | L
 
 
 def rank_features(standardised: FloatArray, target: Target, rows: IntArray) -> IntArray:
-    """Feature numbers by univariate F score on ``rows``, best first (regression: by the best score over the targets)."""
+    """Feature numbers by univariate F score on ``rows``, best first (regression: the best score over the targets)."""
     from sklearn.feature_selection import f_classif, f_regression
 
     scores = np.zeros(standardised.shape[1])
@@ -128,7 +128,7 @@ def fit_stem(standardised: FloatArray, order: IntArray | None, n_features: int, 
 
 
 def row_space(rows: FloatArray) -> FloatArray:
-    """Orthonormal basis (p, r) of the space that ``rows`` (n, p) span, by the eigenvectors of their n x n Gram matrix."""
+    """Orthonormal basis (p, r) of the space that ``rows`` (n, p) span, by eigenvectors of their n x n Gram matrix."""
     values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))
     kept = values > max(values[-1], np.finfo(np.float32).tiny) * 1e-6
     kept[-1] = True  # rows without any variance still need one coordinate
