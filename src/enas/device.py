@@ -32,5 +32,9 @@ def use_threads(n_threads: int | None) -> int:
 
 
 def reduced_precision(device: str, precision: str) -> AbstractContextManager[object]:
-    """Products in bfloat16 where ``precision`` says so; weights, sums and optimiser stay in float32."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16")
+    """Products in bfloat16 where ``precision`` says so; weights, sums and optimiser stay in float32.
+
+    Torch would keep the rounded weights until the context ends, and so never see a step of the optimiser.
+    """
+    enabled = precision == "bfloat16"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled, cache_enabled=False)

@@ -1,0 +1,47 @@
+"""Devices, threads and precision."""
+
+import pytest
+import torch
+
+from enas.device import choose_device, reduced_precision, use_threads
+from enas.errors import ConfigError
+
+
+def test_auto_takes_the_first_gpu_or_the_cpu() -> None:
+    assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == "cpu"
+
+
+def test_a_device_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r'"cuda:77" cannot be used.*"auto" or "cpu"'):
+        choose_device("cuda:77")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_threads_are_bounded_by_the_cores() -> None:
+    n_cores = use_threads(None)
+    assert use_threads(1) == 1
+    assert use_threads(10_000) == n_cores >= 1
+
+
+def test_bfloat16_rounds_products_and_keeps_weights() -> None:
+    weight = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    with reduced_precision("cpu", "bfloat16"):
+        assert (weight @ weight).dtype == torch.bfloat16
+    with reduced_precision("cpu", "float32"):
+        assert (weight @ weight).dtype == torch.float32
+    assert weight.dtype == torch.float32
+
+
+def test_bfloat16_sees_what_the_optimiser_does() -> None:
+    """Torch caches rounded weights within the context, unless told otherwise."""
+    weight = torch.nn.Parameter(torch.ones(4, 4))
+    with reduced_precision("cpu", "bfloat16"):
+        with torch.inference_mode():
+            before = weight @ torch.ones(4, 1)
+        (weight @ torch.ones(4, 1)).sum().backward()  # after inference mode: no cached tensor without a graph
+        with torch.no_grad():
+            weight += 1
+        after = weight @ torch.ones(4, 1)
+    assert weight.grad is not None
+    assert (float(before.detach()[0]), float(after.detach()[0])) == (4.0, 8.0)
