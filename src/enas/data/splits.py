@@ -67,7 +67,17 @@ def single_split(target: Target, fraction: float, *, seed: int) -> Split:
         random_state=seed,
         stratify=target.values if target.classes else None,
     )
+    if target.classes:  # proportions leave out a class of a few samples
+        train, held_out = _lend(train, held_out, target)
+        held_out, train = _lend(held_out, train, target)
     return Split(np.sort(train), np.sort(held_out))
+
+
+def _lend(giver: IntArray, taker: IntArray, target: Target) -> tuple[IntArray, IntArray]:
+    """Both parts, after ``taker`` got one row of each class that only ``giver`` has."""
+    only = np.setdiff1d(target.values[giver], target.values[taker])
+    lent = np.array([giver[target.values[giver] == label][0] for label in only], np.int64)
+    return np.setdiff1d(giver, lent), np.concatenate([taker, lent])
 
 
 def _refuse_tiny_classes(target: Target) -> None:
