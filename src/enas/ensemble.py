@@ -5,13 +5,14 @@ Candidates are averaged in logits, not in probabilities, so that an explanation 
 the explanations of its networks, exactly; held-out accuracy was the same.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from enas.metrics.rewards import RewardName, scores, tie_break
@@ -20,16 +21,33 @@ from enas.retrain import best_epoch
 _SHRINKAGE = 0.05
 """Pull towards equal weights, in units of log-loss: one candidate that is best by chance must not take all."""
 
+_CAUTION = 0.01
+"""Pull of each temperature towards 1: separable held-out rows would ask for an infinite one."""
+
+_MAX_LOG_FACTOR = math.log(4.0)
+
 Outputs = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """Epoch (k,) and weight (k,) of each candidate; weights sum to 1, and a candidate that is not used has 0."""
+    """What becomes of each of k candidates.
+
+    Args:
+        epochs: (k,) the epoch whose weights are used.
+        shares: (k,) sum to 1; a candidate that is not used has 0.
+        temperatures: (k,) factors on the logits that make their probabilities honest (Guo et al. 2017); 1 for regression.
+    """
 
     epochs: tuple[int, ...]
-    weights: Floats
+    shares: Floats
+    temperatures: Floats
+
+    @property
+    def weights(self) -> Floats:
+        """(k,) factor of each candidate's outputs in the model's."""
+        return self.shares * self.temperatures
 
     def combine(self, outputs: Sequence[Outputs]) -> Floats:
         """Weighted mean (n, C) of each candidate's outputs (n_epochs, n, C) at its epoch."""
@@ -48,12 +66,14 @@ def select(outputs: Sequence[Outputs], labels: NDArray[Any], reward: RewardName,
     """
     epochs = tuple(best_epoch(output, labels, reward) for output in outputs)
     chosen = np.stack([output[epoch] for output, epoch in zip(outputs, epochs, strict=True)])
+    temperatures = np.array([_temperature(output, labels) for output in chosen])
+    chosen = chosen * temperatures[:, None, None]
     if ensemble:
-        return Selection(epochs, _stacking_weights(chosen, labels))
+        return Selection(epochs, _stacking_weights(chosen, labels), temperatures)
     primary, secondary = scores(reward, chosen, labels), tie_break(reward, chosen, labels)
     ranked = (np.nan_to_num(values, nan=-np.inf) for values in (secondary, primary))
     order = np.lexsort((-np.arange(len(chosen)), *ranked))
-    return Selection(epochs, np.eye(len(chosen))[order[-1]])
+    return Selection(epochs, np.eye(len(chosen))[order[-1]], temperatures)
 
 
 def cross_fitted(
@@ -78,7 +98,19 @@ def cross_fitted(
     return result
 
 
-def _stacking_weights(chosen: Outputs, labels: NDArray[Any]) -> Floats:
+def _temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
+    """The factor in [1/4, 4] that minimises the log-loss of ``factor * logits``, drawn towards 1; 1 for regression."""
+    if logits.shape == labels.shape:
+        return 1.0
+
+    def objective(log_factor: float) -> float:
+        value, _ = _balanced_log_loss(math.exp(log_factor) * logits, labels)
+        return value + _CAUTION * log_factor**2
+
+    return math.exp(minimize_scalar(objective, bounds=(-_MAX_LOG_FACTOR, _MAX_LOG_FACTOR), method="bounded").x)
+
+
+def _stacking_weights(chosen: Floats, labels: NDArray[Any]) -> Floats:
     """Weights on the simplex that minimise the loss of the combined outputs (k, n, C), shrunk towards equal weights."""
     loss = _squared_error if chosen.shape[1:] == labels.shape else _balanced_log_loss
 

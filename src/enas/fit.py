@@ -204,8 +204,13 @@ def _make_model(
     folds: Folds,
 ) -> Model:
     members = tuple(
-        Member(candidate.architecture, float(weight), {name: t.cpu() for name, t in candidate.tensors.items()})
-        for candidate, weight in zip(candidates, selection.weights, strict=True)
+        Member(
+            candidate.architecture,
+            float(share),
+            float(temperature),
+            {name: tensor.cpu() for name, tensor in candidate.tensors.items()},
+        )
+        for candidate, share, temperature in zip(candidates, selection.shares, selection.temperatures, strict=True)
     )
     return Model(
         space=space,

@@ -27,13 +27,20 @@ class Member:
 
     Args:
         architecture: of its networks.
-        weight: its share of the output.
+        share: of the model's output; 0 for a candidate that was not chosen.
+        temperature: factor that makes its probabilities honest.
         tensors: weights of its M networks, as `DenseSupernet.slices` names them.
     """
 
     architecture: Architecture
-    weight: float
+    share: float
+    temperature: float
     tensors: Mapping[str, Tensor]
+
+    @property
+    def weight(self) -> float:
+        """Factor of its outputs in the model's."""
+        return self.share * self.temperature
 
     @property
     def n_networks(self) -> int:
@@ -72,7 +79,7 @@ class Model:
     @cached_property
     def active(self) -> tuple[tuple[Member, DenseChild], ...]:
         """The members that count, with their networks ready to compute."""
-        return tuple((m, DenseChild(m.tensors, skips_of(self.space, m.architecture))) for m in self.members if m.weight)
+        return tuple((m, DenseChild(m.tensors, skips_of(self.space, m.architecture))) for m in self.members if m.share)
 
     def only(self, architecture: Architecture) -> "Model":
         """The same model with this candidate alone in the output.
@@ -84,7 +91,7 @@ class Model:
             known = ", ".join(str(member.architecture) for member in self.members)
             raise ConfigError(f"arc {architecture} is not among the retrained candidates: {known}")
         return replace(
-            self, members=tuple(replace(m, weight=float(m.architecture == architecture)) for m in self.members)
+            self, members=tuple(replace(m, share=float(m.architecture == architecture)) for m in self.members)
         )
 
     @property

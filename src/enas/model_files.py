@@ -33,7 +33,10 @@ def save_model(model: Model, folder: Path) -> None:
         {
             "format": FORMAT,
             "space": asdict(model.space),
-            "members": [{"architecture": m.architecture.to_json(), "weight": m.weight} for m in model.members],
+            "members": [
+                {"architecture": m.architecture.to_json(), "share": m.share, "temperature": m.temperature}
+                for m in model.members
+            ],
             "n_folds": model.n_folds,
             "transforms": [preprocessor.scaler.transform for preprocessor in model.preprocessors],
             "stem_features": [stem.n_features for stem in model.preprocessors[0].stems],
@@ -86,7 +89,12 @@ def _assemble(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], 
         architecture = Architecture.from_json(entry["architecture"])
         space.validate(architecture)
         members.append(
-            Member(architecture, entry["weight"], {name: torch.from_numpy(array) for name, array in tensors.items()})
+            Member(
+                architecture,
+                entry["share"],
+                entry["temperature"],
+                {name: torch.from_numpy(array) for name, array in tensors.items()},
+            )
         )
     preprocessors = tuple(
         Preprocessor(

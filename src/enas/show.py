@@ -7,7 +7,7 @@ from enas.files import read_json
 from enas.metrics.text import align
 from enas.run import Run, open_run
 
-_COLUMNS = ("rank", "architecture", "shared_weight_score", "retrained_score", "weight_in_model")
+_COLUMNS = ("rank", "architecture", "shared_weight_score", "retrained_score", "share_of_model")
 
 
 def show_run(path: Path) -> str:

@@ -69,7 +69,7 @@ def train(
     save_model(fitted.model, run.models)
     metrics = measure(fitted.model, fitted.held_out, fitted.folds.judged_labels)
     how = describe_held_out(fitted)
-    best = fitted.candidates[int(fitted.selection.weights.argmax())]
+    best = fitted.candidates[int(fitted.selection.shares.argmax())]
     _write_leaderboard(run.leaderboard, fitted)
     _draw_curves(run)
     write_json(run.output_files / "validation.json", {"rows": how, "metrics": metrics.to_dict()})
@@ -80,7 +80,7 @@ def train(
             "text": str(best.architecture),
             "description": fitted.model.space.describe(best.architecture),
             "epoch": best.best_epoch + 1,
-            "weights": {str(m.architecture): m.weight for m in fitted.model.members},
+            "shares": {str(m.architecture): m.share for m in fitted.model.members},
             "held_out": {"figure": headline_figure(metrics), "rows": how},
         },
     )
@@ -100,11 +100,11 @@ def describe_held_out(fitted: Fitted) -> str:
 
 
 def _write_leaderboard(path: Path, fitted: Fitted) -> None:
-    retrained = {c.architecture: (c, w) for c, w in zip(fitted.candidates, fitted.selection.weights, strict=True)}
+    retrained = {c.architecture: (c, w) for c, w in zip(fitted.candidates, fitted.selection.shares, strict=True)}
     header = ["rank", "architecture", "description", "shared_weight_score", "shared_weight_tie_break"]
     rows = []
     for rank, scored in enumerate(fitted.search.derived, start=1):
-        candidate, weight = retrained.get(scored.architecture, (None, None))
+        candidate, share = retrained.get(scored.architecture, (None, None))
         rows.append(
             (
                 rank,
@@ -115,10 +115,10 @@ def _write_leaderboard(path: Path, fitted: Fitted) -> None:
                 candidate and candidate.reward,
                 candidate and candidate.tie,
                 candidate and candidate.best_epoch + 1,
-                weight,
+                share,
             )
         )
-    write_csv(path, [*header, "retrained_score", "retrained_tie_break", "best_epoch", "weight_in_model"], rows)
+    write_csv(path, [*header, "retrained_score", "retrained_tie_break", "best_epoch", "share_of_model"], rows)
 
 
 def _draw_curves(run: Run) -> None:
@@ -135,8 +135,8 @@ def _report(fitted: Fitted, best: Architecture, metrics: Metrics, how: str, run:
     n_skipped = fitted.search.n_skipped + sum(candidate.n_skipped for candidate in fitted.candidates)
     if n_skipped:
         progress.warn(f"{n_skipped} training steps were skipped because their loss was not finite")
-    for candidate, weight in zip(fitted.candidates, fitted.selection.weights, strict=True):
-        progress.line(f"arc: {candidate.architecture}\tvalid score: {candidate.reward:.4f}\tweight: {weight:.2f}")
+    for candidate, share in zip(fitted.candidates, fitted.selection.shares, strict=True):
+        progress.line(f"arc: {candidate.architecture}\tvalid score: {candidate.reward:.4f}\tshare: {share:.2f}")
     progress.line(f"Best arc:{best}, max_k:{len(fitted.candidates)}")
     progress.line(f"{headline_figure(metrics)} {how}")
     progress.line(f"Everything is in {run.path}")
