@@ -41,7 +41,7 @@ def test_bfloat16_sees_what_the_optimiser_does() -> None:
             before = weight @ torch.ones(4, 1)
         (weight @ torch.ones(4, 1)).sum().backward()  # after inference mode: no cached tensor without a graph
         with torch.no_grad():
-            weight += 1
+            weight.add_(1)
         after = weight @ torch.ones(4, 1)
     assert weight.grad is not None
     assert (float(before.detach()[0]), float(after.detach()[0])) == (4.0, 8.0)

@@ -23,7 +23,7 @@ def make_supernet(space: DenseSpace, n_networks: int = 3, n_outputs: int = 4) ->
     net = DenseSupernet(space=space, n_networks=n_networks, n_inputs=n_inputs, n_outputs=n_outputs, generator=generator)
     with torch.no_grad():
         for weight in net.parameters():
-            weight += 0.3 * torch.randn(weight.shape, generator=generator)
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.3)
     return net
 
 
