@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from enas.data.preprocess import Preprocessor, Scaler, Stem
-from enas.errors import RunError
+from enas.errors import ConfigError, RunError
 from enas.files import read_json, read_tensors, write_json, write_tensors
 from enas.model import Member, Model
 from enas.search_space import Architecture, DenseSpace
@@ -59,8 +59,10 @@ def load_model(folder: Path) -> Model:
         if described["format"] != FORMAT:
             raise RunError(f"{folder / 'model.json'} has format {described['format']}; this version reads {FORMAT}")
         arrays, _ = read_tensors(folder / "preprocessing.safetensors")
-        return _assemble(described, arrays, folder)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        model = _assemble(described, arrays, folder)
+        model.predict(np.zeros((1, len(model.feature_names)), np.float32))  # files of different models show here
+        return model
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ConfigError) as error:
         raise RunError(f"the model in {folder} is damaged: {type(error).__name__}: {error}") from error
 
 
