@@ -112,7 +112,7 @@ class Model:
         """Logits, or regression values, (n, C)."""
         return np.concatenate(list(self.outputs(features, batch_size=batch_size)))
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode: the networks are made here at first use, and explaining differentiates them
     def _batch(self, features: FloatArray) -> NDArray[np.float64]:
         coordinates = self._coordinates(features)
         total = np.zeros((len(features), self.n_outputs))
