@@ -113,7 +113,7 @@ def open_auto(tables: Path, log: Log, one_thread: None) -> "Callable[..., Auto]"
         "input_fn": {"num_threads": 1},
         "trainer": {
             "batch_size": 8,
-            "max_search_channel": 16,
+            "max_search_channel": 64,
             "max_number_of_epoches_in_search": 2,
             "max_number_of_epoches_in_fixed": 5,
             "save_dir": str(tables / "runs"),

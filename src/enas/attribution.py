@@ -50,9 +50,10 @@ class Attribution:
 
     @property
     def additivity_error(self) -> float:
-        """Largest gap between base + sum of values and the output, relative to the spread of the outputs."""
+        """Largest gap between base + sum of values and the output, relative to the spread of the outputs (or, where
+        they hardly differ, to a thousandth of their size)."""
         total = self.values.sum(axis=2, dtype=np.float64).T + self.base
-        spread = max(float(np.abs(self.outputs - self.base).max()), 1e-12)
+        spread = max(float(np.abs(self.outputs - self.base).max()), 1e-3 * float(np.abs(self.outputs).max()), 1e-12)
         return float(np.abs(total - self.outputs).max()) / spread
 
 
