@@ -25,7 +25,7 @@ from torch import Tensor
 from enas.data.dataset import FloatArray
 from enas.data.preprocess import Stem
 from enas.model import Model
-from enas.networks.dense import EPSILON, DenseChild, Tensors, dense_tail
+from enas.networks.dense import EPSILON, SHORTCUT_GAIN, DenseChild, Tensors, dense_tail
 
 MAX_PAIRS = 20_000
 """Pairs of an explained and a background row, over all networks: more networks share fewer background rows each."""
@@ -99,7 +99,9 @@ def _add_network(
     """Add one network's scaled values to ``values``; returns its scaled expected outputs (C,)."""
     tensors = {name: tensor.detach()[network : network + 1] for name, tensor in child.tensors.items()}
     weight, bias = tensors["stem_weight"][0, : stem.n_inputs], tensors["stem_bias"][0]
-    x, y = (torch.from_numpy(stem(rows)) @ weight + bias for rows in (explained, reference))
+    shortcut = tensors["shortcut"][0, : stem.n_inputs] * SHORTCUT_GAIN
+    inputs, usual_inputs = (torch.from_numpy(stem(rows)) for rows in (explained, reference))
+    x, y = inputs @ weight + bias, usual_inputs @ weight + bias
     columns = slice(None) if stem.columns is None else stem.columns
     seen, usual = (torch.from_numpy(rows[:, columns]) for rows in (explained, reference))
     for start in range(0, len(x), _CHUNK):
@@ -107,14 +109,14 @@ def _add_network(
         multipliers = pair_multipliers(
             x[rows].repeat_interleave(len(y), 0), y.repeat(len(rows), 1), tensors, child.skips
         )
-        multipliers = (multipliers @ weight.T).view(len(scales), len(rows), len(y), -1)
+        multipliers = (multipliers @ weight.T + shortcut.T[:, None]).view(len(scales), len(rows), len(y), -1)
         factors = scales / (stem.n_features**0.5 * len(y))
         for output, i in product(range(len(scales)), rows):
             of_pairs = multipliers[output, i - start] * factors[output]  # (b, r)
             of_features = of_pairs if stem.basis is None else of_pairs @ torch.from_numpy(stem.basis).T
             values[output, i, columns] += ((seen[i] - usual) * of_features).sum(dim=0).numpy()
     with torch.inference_mode():
-        expected = dense_tail(y[None], tensors, child.skips)[0].mean(dim=0) * scales
+        expected = (dense_tail(y[None], tensors, child.skips)[0] + usual_inputs @ shortcut).mean(dim=0) * scales
     return np.asarray(expected.double().numpy())
 
 

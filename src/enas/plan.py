@@ -76,6 +76,7 @@ def prepare(
             transform=settings.transform,
             scale=settings.scale,
             screens=space.screens or (fixed,),
+            seed=config.seed,
         )
         for split in splits
     ]

@@ -8,8 +8,12 @@ its part outside never learns anything. Writing the rows in an orthonormal basis
 of p) gives the same outputs, the same gradients and, because a Gaussian initialisation is rotation-invariant, the same
 starting distribution, at a cost that no longer depends on p. One thing changes, for the better: weights outside the
 row space, which training rows cannot see, would keep their random initial values and add noise to new rows; here they
-are zero, the minimum-norm solution. (Adam's per-coordinate step is not rotation-invariant; it acts on principal
-coordinates here.)
+are zero, are zero, the minimum-norm solution.
+
+The basis is a random one. Adam scales each coordinate's step by its own gradients; in principal coordinates that would
+let directions of little variance, which are noise in small samples, learn as fast as the main ones. In a random basis
+all coordinates carry about the same, so that the step is nearly that of gradient descent. (A linear model on all genes
+of golub: balanced accuracy .945 in principal coordinates, .975 in random ones; converged logistic regression .980.)
 """
 
 from collections.abc import Iterator
@@ -118,22 +122,25 @@ class Stem:
         return moved / np.float32(np.sqrt(self.n_features))
 
 
-def fit_stem(standardised: FloatArray, order: IntArray | None, n_features: int, rows: IntArray) -> Stem:
-    """Keep the first ``n_features`` of ``order`` (None: all), in the basis of ``rows`` where that is smaller."""
+def fit_stem(
+    standardised: FloatArray, order: IntArray | None, n_features: int, rows: IntArray, generator: np.random.Generator
+) -> Stem:
+    """Keep the first ``n_features`` of ``order`` (None: all), in a basis of ``rows`` where that is smaller."""
     columns = None if order is None else order[:n_features]
     if not len(rows) < min(n_features, _MAX_BASIS + 1):
         return Stem(columns, None, n_features)
     kept = standardised[rows] if columns is None else standardised[np.ix_(rows, columns)]
-    return Stem(columns, row_space(kept), n_features)
+    return Stem(columns, row_space(kept, generator), n_features)
 
 
-def row_space(rows: FloatArray) -> FloatArray:
+def row_space(rows: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Orthonormal basis (p, r) of the space that ``rows`` (n, p) span, by eigenvectors of their n x n Gram matrix."""
     values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))
     kept = values > max(values[-1], np.finfo(np.float32).tiny) * 1e-6
     kept[-1] = True  # rows without any variance still need one coordinate
     combination = vectors[:, kept] / np.sqrt(np.maximum(values[kept], np.finfo(np.float32).tiny))
-    return np.asarray(rows.T @ combination.astype(np.float32))
+    rotation, _ = np.linalg.qr(generator.standard_normal((combination.shape[1],) * 2))
+    return np.asarray(rows.T @ (combination @ rotation).astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +159,26 @@ def fit_preprocessor(
     transform: Transform | Literal["auto"],
     scale: Scale,
     screens: tuple[int | None, ...],
+    seed: int,
 ) -> tuple[Preprocessor, tuple[FloatArray, ...]]:
     """Fit on ``rows`` alone; also return every row's coordinates, one array (n, r) per screen.
 
     Args:
         screens: how many features each stem keeps; None = all.
+        seed: draws the bases.
     """
     scaler = fit_scaler(features, rows, transform=transform, scale=scale)
     standardised = scaler(features)
     ranked = rank_features(standardised, target, rows) if any(screen is not None for screen in screens) else None
     stems = tuple(
-        fit_stem(standardised, ranked if screen is not None else None, screen or features.shape[1], rows)
-        for screen in screens
+        fit_stem(
+            standardised,
+            ranked if screen is not None else None,
+            screen or features.shape[1],
+            rows,
+            np.random.default_rng((seed, i)),
+        )
+        for i, screen in enumerate(screens)
     )
     return Preprocessor(scaler, stems), tuple(stem(standardised) for stem in stems)
 

@@ -11,7 +11,10 @@ Choices that the seed leaves open:
 - norm is layer normalisation without affine parameters: it does not depend on the other rows of a batch, so a batch of
   one is harmless, nothing needs running statistics, and bounded activations keep the log-loss of small samples honest.
 - the head averages over its inputs (a factor 1/sqrt(width)), so that wide and narrow layers learn at one rate;
-- the head starts at zero: an untrained network predicts equal probabilities.
+- a linear shortcut runs from the first layer's inputs to the outputs (Cheng et al. 2016, wide and deep): where features
+  outnumber samples a linear model is the one to beat, so every architecture contains it and adds what it finds beyond
+  it;
+- the head and the shortcut start at zero: an untrained network predicts equal probabilities.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +31,9 @@ Activation = Callable[[Tensor], Tensor]
 
 EPSILON = 1e-5
 """Added to the variance in layer normalisation."""
+
+SHORTCUT_GAIN = 10.0
+"""Coordinates have a norm of about 1; this gives the shortcut's weights steps of the size that the other layers take."""
 
 
 class DenseSupernet(nn.Module):
@@ -64,6 +70,7 @@ class DenseSupernet(nn.Module):
         self.stem_biases = nn.ParameterList(zeros(1, width) for _ in n_inputs)
         self.weights = nn.ParameterList(gaussian(width, (2 / width) ** 0.5) for _ in range(space.n_layers))
         self.biases = nn.ParameterList(zeros(1, width) for _ in range(space.n_layers))
+        self.shortcuts = nn.ParameterList(zeros(n, n_outputs) for n in n_inputs)
         self.head_weight = zeros(width, n_outputs)
         self.head_bias = zeros(1, n_outputs)
 
@@ -89,7 +96,7 @@ class DenseSupernet(nn.Module):
             outputs = [*outputs, next_layer(outputs, i - 1, tensors, skips)]
             known[prefixes[i]] = outputs
         known[prefixes[0]] = outputs[:1]
-        return head(outputs[-1], tensors)
+        return head(outputs[-1], tensors) + linear_path(x, tensors)
 
     def slices(self, architecture: Architecture) -> dict[str, Tensor]:
         """The architecture's part of the shared weights, as views: what a child of its own would hold, by name."""
@@ -97,6 +104,7 @@ class DenseSupernet(nn.Module):
         tensors: dict[str, Tensor] = {
             "stem_weight": self.stem_weights[stem],
             "stem_bias": self.stem_biases[stem],
+            "shortcut": self.shortcuts[stem],
         }
         size = self.head_weight.shape[1]
         sizes: list[int] = []
@@ -152,7 +160,7 @@ def dense_forward(
     x: Tensor, tensors: Tensors, skips: Sequence[Sequence[int]], dropout: Dropout | None = None
 ) -> Tensor:
     """Logits (M, B, C) of ``x`` (M, B, r); supernet and child both compute just this."""
-    return dense_tail(first_product(x, tensors), tensors, skips, dropout)
+    return dense_tail(first_product(x, tensors), tensors, skips, dropout) + linear_path(x, tensors)
 
 
 def activate(x: Tensor) -> Tensor:
@@ -167,7 +175,7 @@ def dense_tail(
     dropout: Dropout | None = None,
     activate: Activation = activate,
 ) -> Tensor:
-    """Logits (M, B, C) from the first layer's product ``x`` (M, B, W): the network after its linear beginning."""
+    """Part of the logits (M, B, C) that comes from the first layer's product (M, B, W): all that is not linear."""
     outputs = [activate(x)]
     for i in range(len(skips)):
         outputs.append(next_layer(outputs, i, tensors, skips, dropout, activate))
@@ -177,6 +185,11 @@ def dense_tail(
 def first_product(x: Tensor, tensors: Tensors) -> Tensor:
     """(M, B, W) from (M, B, r)."""
     return torch.baddbmm(tensors["stem_bias"], x, tensors["stem_weight"])
+
+
+def linear_path(x: Tensor, tensors: Tensors) -> Tensor:
+    """Part of the logits (M, B, C) that is linear in the coordinates ``x`` (M, B, r)."""
+    return torch.bmm(x, tensors["shortcut"] * SHORTCUT_GAIN)
 
 
 def next_layer(
