@@ -13,11 +13,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from machine import copy_bandwidth
 
 READERS = {
     "enas": """
@@ -49,18 +50,6 @@ before, start, cpu = peak(), time.perf_counter(), time.process_time()
 print(json.dumps({{"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu,
     "ratio": (peak() - before) / x.nbytes, "shape": x.shape, "sum": float(x.sum(dtype=float))}}))
 """
-
-
-def copy_bandwidth() -> float:
-    """Bytes per second that one thread copies, the best of five."""
-    source = np.ones(1 << 26, dtype=np.uint8)
-    target = np.empty_like(source)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        np.copyto(target, source)
-        seconds.append(time.perf_counter() - start)
-    return source.nbytes / min(seconds)
 
 
 def write_table(path: Path, n_samples: int, n_features: int) -> None:
