@@ -159,7 +159,13 @@ def make_model() -> "Callable[..., Model]":
         splits = cross_folds(target, n_folds, seed=0)
         fitted = [
             fit_preprocessor(
-                features, target, split.train, transform="none", scale="standard", screens=screens or (None,)
+                features,
+                target,
+                split.train,
+                transform="none",
+                scale="standard",
+                screens=screens or (None,),
+                seed=0,
             )
             for split in splits
         ]
@@ -177,6 +183,8 @@ def make_model() -> "Callable[..., Model]":
             with torch.no_grad():
                 net.head_weight.copy_(torch.randn(net.head_weight.shape, generator=generator))
                 net.head_bias.copy_(torch.randn(net.head_bias.shape, generator=generator))
+                for shortcut in net.shortcuts:
+                    shortcut.copy_(0.1 * torch.randn(shortcut.shape, generator=generator))
             one = Architecture(((i % len(screens),) if screens else ()) + ((1, 0, 1), (0, 1, 0), (1, 1, 1))[i])
             tensors = {name: tensor.detach().contiguous() for name, tensor in net.slices(one).items()}
             members.append(Member(one, share, 1.0 + 0.5 * i, tensors))

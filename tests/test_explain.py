@@ -20,7 +20,10 @@ THREE = Target(("grade",), np.arange(30) % 3, ("a", "b/c", "b:c"))
 VALUES = Target(("size", "age"), np.random.default_rng(1).normal(40, 9, (30, 2)).astype(np.float32))
 
 
-def table_of(target: Target | None, names: tuple[str, ...] = tuple(f"g{i}" for i in range(9))) -> Dataset:
+NAMES = tuple(f"g{i}" for i in range(9))
+
+
+def table_of(target: Target | None, names: tuple[str, ...] = NAMES) -> Dataset:
     x: FloatArray = np.random.default_rng(0).normal(size=(30, 9)).astype(np.float32)
     return Dataset(x, names, True, tuple(f"s{i}" for i in range(30)), True, target, "x.tsv")
 

@@ -136,9 +136,17 @@ def test_held_out_rows_change_neither_scaler_nor_ranking_nor_basis(transform: Tr
     changed[13, 3] = np.nan
     labels = target.values.copy()
     labels[12:] = 1 - labels[12:]
-    one, _ = fit_preprocessor(features, target, TRAIN, transform=transform, scale="standard", screens=(20, None))
+    one, _ = fit_preprocessor(
+        features, target, TRAIN, transform=transform, scale="standard", screens=(20, None), seed=0
+    )
     other, _ = fit_preprocessor(
-        changed, Target(("y",), labels, ("a", "b")), TRAIN, transform=transform, scale="standard", screens=(20, None)
+        changed,
+        Target(("y",), labels, ("a", "b")),
+        TRAIN,
+        transform=transform,
+        scale="standard",
+        screens=(20, None),
+        seed=0,
     )
     assert one.scaler.transform == other.scaler.transform
     for name in ("fill", "center", "factor"):
@@ -152,7 +160,7 @@ def test_held_out_rows_change_neither_scaler_nor_ranking_nor_basis(transform: Tr
 def test_the_coordinates_returned_are_those_that_the_preprocessor_gives() -> None:
     features, target = make_table()
     fitted, coordinates = fit_preprocessor(
-        features, target, TRAIN, transform="none", scale="standard", screens=(5, 20, None)
+        features, target, TRAIN, transform="none", scale="standard", screens=(5, 20, None), seed=0
     )
     assert [stem.n_features for stem in fitted.stems] == [5, 20, 50]
     for stem, expected in zip(fitted.stems, coordinates, strict=True):
@@ -161,21 +169,29 @@ def test_the_coordinates_returned_are_those_that_the_preprocessor_gives() -> Non
 
 def test_the_basis_is_orthonormal_and_spans_the_training_rows() -> None:
     rows = make_table(12, 300)[0]
-    basis = row_space(rows - rows.mean(axis=0))
+    basis = row_space(rows - rows.mean(axis=0), np.random.default_rng(0))
     assert basis.shape == (300, 11)  # centring costs one dimension
     assert_allclose(basis.T @ basis, np.eye(11), atol=1e-4)
     assert_allclose((rows - rows.mean(axis=0)) @ basis @ basis.T, rows - rows.mean(axis=0), atol=1e-3)
 
 
+def test_the_coordinates_of_a_random_basis_carry_about_the_same() -> None:
+    """Adam would otherwise learn directions of little variance as fast as the main ones."""
+    rows = make_table(40, 400)[0] * np.linspace(0.1, 3, 40, dtype=np.float32)[:, None]
+    carried = (rows @ row_space(rows, np.random.default_rng(0))).std(axis=0)
+    principal = np.linalg.svd(rows, compute_uv=False)
+    assert carried.max() / carried.min() < 0.1 * principal.max() / principal.min()
+
+
 def test_few_features_keep_their_own_coordinates() -> None:
     features, _ = make_table(p=12)
-    stem = fit_stem(features, None, 12, TRAIN)
+    stem = fit_stem(features, None, 12, TRAIN, np.random.default_rng(0))
     assert stem.basis is None
     assert_allclose(stem(features), features / np.sqrt(12))
 
 
 def test_rows_without_variance_still_have_a_coordinate() -> None:
-    stem = fit_stem(np.zeros((5, 40), np.float32), None, 40, np.arange(5))
+    stem = fit_stem(np.zeros((5, 40), np.float32), None, 40, np.arange(5), np.random.default_rng(0))
     assert stem(np.zeros((2, 40), np.float32)).shape == (2, 1)
 
 
@@ -185,7 +201,7 @@ def test_gradient_descent_in_the_basis_is_gradient_descent_on_all_features(scree
     and of new rows; outside the row space they stay as they began, zero."""
     features, target = make_table(20, 200)
     order = rank_features(features, target, TRAIN) if screened else None
-    stem = fit_stem(features, order, 60 if screened else 200, TRAIN)
+    stem = fit_stem(features, order, 60 if screened else 200, TRAIN, np.random.default_rng(0))
     full = Stem(stem.columns, None, stem.n_features)
     assert stem.basis is not None
     assert stem.n_inputs == 12

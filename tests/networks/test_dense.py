@@ -73,7 +73,7 @@ def test_the_formula_of_the_docstring_by_hand() -> None:
     first = activate(stem @ net.weights[0][0] + net.biases[0][0])
     second = activate(first @ net.weights[1][0][:, :2] + net.biases[1][0][:, :2])
     last = first + torch.nn.functional.pad(second, (0, 1))
-    expected = last / 3**0.5 @ net.head_weight[0] + net.head_bias[0]
+    expected = last / 3**0.5 @ net.head_weight[0] + net.head_bias[0] + 10 * x @ net.shortcuts[0][0]
     assert_close(net(x[None], architecture)[0], expected)
 
 

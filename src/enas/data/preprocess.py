@@ -8,7 +8,7 @@ its part outside never learns anything. Writing the rows in an orthonormal basis
 of p) gives the same outputs, the same gradients and, because a Gaussian initialisation is rotation-invariant, the same
 starting distribution, at a cost that no longer depends on p. One thing changes, for the better: weights outside the
 row space, which training rows cannot see, would keep their random initial values and add noise to new rows; here they
-are zero, are zero, the minimum-norm solution.
+are zero, the minimum-norm solution.
 
 The basis is a random one. Adam scales each coordinate's step by its own gradients; in principal coordinates that would
 let directions of little variance, which are noise in small samples, learn as fast as the main ones. In a random basis
