@@ -92,7 +92,7 @@ class Auto:
         self._run = create_run(
             self.config.trainer.save_dir, self.config.name, now=datetime.now(), facts={"seed": self.config.seed}
         )
-        with self._writing("train"):
+        with _writing(self._run, "train"):
             write_json(self._run.config, self.config.model_dump(mode="json"))
             write_json(self._run.data, {"data_train": _describe(self.config.data_train, table)})
             return train(self._run, table, self.config, validation_rows=validation_rows, progress=self.progress)
@@ -109,11 +109,11 @@ class Auto:
 
         self.progress.line("----------In Evaluation stage")
         settings = self.config.evaluator or Inference()
-        model = self._load_model(settings)
+        run, model = self._load_model(settings)
         table = _first_rows(self._read("data_evaluate", model), settings, self.progress)
-        seen = {int(row, 16) for row in read_json(self.run.data)["data_train"]["row_hashes"]}
-        with self._writing("evaluate"):
-            result = evaluate(model, table, seen, self.run.output_files, batch_size=settings.batch_size)
+        seen = {int(row, 16) for row in read_json(run.data)["data_train"]["row_hashes"]}
+        with _writing(run, "evaluate"):
+            result = evaluate(model, table, seen, run.output_files, batch_size=settings.batch_size)
         self.progress.line(result.headline)
         self.progress.line(result.metrics.to_text())
         self._list(result.files)
@@ -128,10 +128,10 @@ class Auto:
 
         self.progress.line("----------In Prediction stage")
         settings = self.config.predictor or Inference()
-        model = self._load_model(settings)
+        run, model = self._load_model(settings)
         table = _first_rows(self._read("data_predict", model), settings, self.progress)
-        with self._writing("predict"):
-            result = predict(model, table, self.run.output_files, batch_size=settings.batch_size)
+        with _writing(run, "predict"):
+            result = predict(model, table, run.output_files, batch_size=settings.batch_size)
         self.progress.line(f'Predicted values file is "{result.file}"')
         return result
 
@@ -145,15 +145,15 @@ class Auto:
 
         self.progress.line("----------Initialize Shap class")
         args = (self.config.explainer or Explainer()).args
-        model = self._load_model(self.config.evaluator or Inference())
+        run, model = self._load_model(self.config.evaluator or Inference())
         table = self._training_table or self._read("data_train", model)
         n_samples = min(args.num_samples, table.n_samples)
         self.progress.line(f"----------Computing shap_values with {n_samples} examples and {table.n_features} features")
-        with self._writing("explain"):
+        with _writing(run, "explain"):
             result = explain(
                 model,
                 table,
-                self.run.output_files,
+                run.output_files,
                 n_samples=n_samples,
                 n_shown=args.ranked_outputs,
                 seed=self.config.seed,
@@ -206,23 +206,18 @@ class Auto:
         )
         return match_features(table, model.feature_names, by_name=model.has_feature_names, progress=self.progress)
 
-    def _load_model(self, settings: Inference) -> "Model":
+    def _load_model(self, settings: Inference) -> tuple[Run, "Model"]:
+        """The model, and the run that knows its training rows and takes its results: that of the checkpoint, if it lies
+        in one."""
         from enas.model_files import load_model
         from enas.search_space import Architecture
 
         folder = settings.checkpoint_path or self.run.models
         folder = folder / "models" if (folder / "models").is_dir() else folder
+        run = open_run(folder.parent) if (folder.parent / "environment.json").is_file() else self.run
         self.progress.line(f"Restoring parameters from {folder}")
         model = load_model(folder)
-        return model.only(Architecture.from_text(settings.arc)) if settings.arc else model
-
-    @contextmanager
-    def _writing(self, step: str) -> Iterator[None]:
-        """Hold the run's lock; log the seconds that the step took."""
-        with self.run.lock():
-            start = time.perf_counter()
-            yield
-            self.run.log(stage=step, seconds=round(time.perf_counter() - start, 3))
+        return run, model.only(Architecture.from_text(settings.arc)) if settings.arc else model
 
     def _section(self, name: str) -> DataSection:
         section: DataSection | None = getattr(self.config, name)
@@ -239,6 +234,15 @@ class Auto:
     def _list(self, files: Sequence[Path]) -> None:
         for file in files:
             self.progress.line(f"  {file}")
+
+
+@contextmanager
+def _writing(run: Run, step: str) -> Iterator[None]:
+    """Hold the run's lock; log the seconds that the step took."""
+    with run.lock():
+        start = time.perf_counter()
+        yield
+        run.log(stage=step, seconds=round(time.perf_counter() - start, 3))
 
 
 def _check_outputs(config: Config, target: Target | None) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from enas.metrics.rewards import RewardName, scores, tie_break
+from enas.metrics.rewards import RewardName, judge
 from enas.retrain import best_epoch
 
 _SHRINKAGE = 0.05
@@ -37,7 +37,8 @@ class Selection:
     Args:
         epochs: (k,) the epoch whose weights are used.
         shares: (k,) sum to 1; a candidate that is not used has 0.
-        temperatures: (k,) factors on the logits that make their probabilities honest (Guo et al. 2017); 1 for regression.
+        temperatures: (k,) factors on the logits that make their probabilities honest (Guo et al. 2017); 1 for
+            regression.
     """
 
     epochs: tuple[int, ...]
@@ -70,9 +71,8 @@ def select(outputs: Sequence[Outputs], labels: NDArray[Any], reward: RewardName,
     chosen = chosen * temperatures[:, None, None]
     if ensemble:
         return Selection(epochs, _stacking_weights(chosen, labels), temperatures)
-    primary, secondary = scores(reward, chosen, labels), tie_break(reward, chosen, labels)
-    ranked = (np.nan_to_num(values, nan=-np.inf) for values in (secondary, primary))
-    order = np.lexsort((-np.arange(len(chosen)), *ranked))
+    score, tie = judge(reward, chosen, labels)
+    order = np.lexsort((-np.arange(len(chosen)), tie, score))
     return Selection(epochs, np.eye(len(chosen))[order[-1]], temperatures)
 
 

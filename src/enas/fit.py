@@ -14,6 +14,7 @@ from enas.data.dataset import Dataset, Target
 from enas.data.preprocess import Preprocessor
 from enas.device import choose_device, reduced_precision
 from enas.ensemble import Selection, cross_fitted, select
+from enas.errors import RunError
 from enas.folds import Folds
 from enas.metrics.rewards import RewardName
 from enas.model import Member, Model
@@ -60,6 +61,8 @@ def fit(
 ) -> Fitted:
     """Search and train on ``dataset``, which must have a target.
 
+    Where training breaks down, the model made of the last good state goes with the error.
+
     Args:
         dataset: the training table.
         config: all settings.
@@ -70,7 +73,7 @@ def fit(
     Raises:
         ConfigError: the reward does not belong to the task, or the device is not there.
         DataError: the data do not allow the split.
-        RunError: training broke down.
+        Breakdown: the loss was not finite five times in a row.
     """
     target = dataset.target
     assert target is not None, "a training table has a target"
@@ -83,13 +86,25 @@ def fit(
     workshop = _Workshop(config, space, folds, reward, device, generator, deadline, progress, record)
     with reduced_precision(device, config.precision):
         found = workshop.search()
+        if found.failure:
+            raise Breakdown(found.failure, _make_model(dataset, target, space, _of_shared(found), preprocessors, folds))
         candidates = workshop.retrain(choose_candidates(found.derived, config.trainer.top_k_candidates, space.screen))
     outputs = [candidate.outputs for candidate in candidates]
     labels, fold_of_row = folds.judged_labels, folds.fold_of_judged.cpu().numpy()
     selection = select(outputs, labels, reward, ensemble=config.trainer.ensemble)
     held_out = cross_fitted(outputs, labels, fold_of_row, reward, ensemble=config.trainer.ensemble)
-    model = _make_model(dataset, target, space, candidates, selection, preprocessors, folds)
+    model = _make_model(dataset, target, space, _of_candidates(candidates, selection), preprocessors, folds)
+    if candidates[-1].failure:
+        raise Breakdown(candidates[-1].failure, model)
     return Fitted(model, found, candidates, selection, folds, held_out)
+
+
+class Breakdown(RunError):
+    """Training stopped because its loss was not finite; ``model`` is made of the last good state."""
+
+    def __init__(self, message: str, model: Model) -> None:
+        super().__init__(message)
+        self.model = model
 
 
 class Deadline:
@@ -149,9 +164,11 @@ class _Workshop:
         return search.run()
 
     def retrain(self, chosen: tuple[Scored, ...]) -> tuple[Candidate, ...]:
-        """Retrain each chosen architecture; the first always, the rest while there is time."""
+        """Retrain each chosen architecture, the first always, the rest while there is time; stop at a failure."""
         candidates: list[Candidate] = []
         for scored in chosen:
+            if candidates and candidates[-1].failure:
+                break
             if candidates and self.deadline.passed():
                 self.progress.warn(f"time limit: {len(candidates)} of {len(chosen)} candidates are retrained")
                 break
@@ -194,16 +211,9 @@ class _Workshop:
         return self.config.data_train is None or self.config.data_train.args.shuffle
 
 
-def _make_model(
-    dataset: Dataset,
-    target: Target,
-    space: DenseSpace,
-    candidates: tuple[Candidate, ...],
-    selection: Selection,
-    preprocessors: tuple[Preprocessor, ...],
-    folds: Folds,
-) -> Model:
-    members = tuple(
+def _of_candidates(candidates: tuple[Candidate, ...], selection: Selection) -> tuple[Member, ...]:
+    """The members of a model, one per retrained candidate."""
+    return tuple(
         Member(
             candidate.architecture,
             float(share),
@@ -212,6 +222,23 @@ def _make_model(
         )
         for candidate, share, temperature in zip(candidates, selection.shares, selection.temperatures, strict=True)
     )
+
+
+def _of_shared(found: SearchResult) -> tuple[Member, ...]:
+    """The best derived architecture with the shared weights."""
+    best = found.derived[0].architecture
+    tensors = {name: tensor.detach().cpu().clone() for name, tensor in found.supernet.slices(best).items()}
+    return (Member(best, 1.0, 1.0, tensors),)
+
+
+def _make_model(
+    dataset: Dataset,
+    target: Target,
+    space: DenseSpace,
+    members: tuple[Member, ...],
+    preprocessors: tuple[Preprocessor, ...],
+    folds: Folds,
+) -> Model:
     return Model(
         space=space,
         members=members,

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.config import Trainer
+from enas.errors import RunError
 from enas.folds import Folds
-from enas.metrics.rewards import RewardName, scores, tie_break
-from enas.networks.dense import DenseChild, Dropout
+from enas.metrics.rewards import RewardName, judge
+from enas.networks.dense import DenseChild
+from enas.networks.dropout import Dropout
 from enas.progress import Progress
 from enas.schedule import one_cycle
 from enas.search_space import Architecture
@@ -34,6 +36,7 @@ class Candidate:
         reward, tie: held-out score of that epoch, and what orders equal ones.
         tensors: weights of that epoch, M networks side by side.
         n_skipped: steps that were skipped because the loss was not finite.
+        failure: why training stopped before its last epoch; None if it did not.
     """
 
     architecture: Architecture
@@ -43,13 +46,13 @@ class Candidate:
     tie: float
     tensors: dict[str, Tensor]
     n_skipped: int
+    failure: str | None = None
 
 
 def best_epoch(outputs: NDArray[np.float32], labels: NDArray[Any], reward: RewardName) -> int:
     """The epoch (first axis of ``outputs``) with the best score; ties by log-loss, then the earliest."""
-    primary = np.nan_to_num(scores(reward, outputs, labels), nan=-np.inf)
-    secondary = np.nan_to_num(tie_break(reward, outputs, labels), nan=-np.inf)
-    return int(np.lexsort((-np.arange(len(outputs)), secondary, primary))[-1])
+    score, tie = judge(reward, outputs, labels)
+    return int(np.lexsort((-np.arange(len(outputs)), tie, score))[-1])
 
 
 def retrain(
@@ -66,48 +69,68 @@ def retrain(
 ) -> Candidate:
     """Train ``child`` (M = folds x seeds networks, called as ``child(x, dropout)``) and keep its best epoch.
 
+    Where training breaks down after an epoch or more, the best of these is returned with the `failure`.
+
     Raises:
-        RunError: the loss was not finite five times in a row.
+        RunError: the loss was not finite five times in a row in the first epoch.
     """
-    n_epochs, n_networks = trainer.max_number_of_epoches_in_fixed, folds.n_folds * trainer.n_seeds
-    step = GuardedStep(
-        make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg), f"{architecture}"
-    )
-    dropout = Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None
+    n_epochs = trainer.max_number_of_epoches_in_fixed
+    training = _Training(child, architecture, folds, trainer, generator, shuffle)
     judged = folds.gather(architecture, folds.held_out.repeat(trainer.n_seeds, 1))
     outputs: list[NDArray[np.float32]] = []
-    best = (-np.inf, -np.inf)
-    kept: dict[str, Tensor] = {}
+    best, kept, failure = (-np.inf, -np.inf), dict[str, Tensor](), None
     with progress.stage(f"training {architecture}", n_epochs) as advance:
         for epoch in range(n_epochs):
-            batches = list(folds.batches(trainer.batch_size, n_networks, generator if shuffle else None))
-            losses = []
-            for i, rows in enumerate(batches):
-                rate = one_cycle(epoch * len(batches) + i, n_epochs * len(batches), trainer.child_lr)
-                step.optimizer.param_groups[0]["lr"] = rate
-                loss = network_loss(child(folds.gather(architecture, rows), dropout), folds, rows, trainer.loss)
-                losses.append(step(loss.sum()) / n_networks)
+            try:
+                loss = training.run_epoch(epoch, n_epochs)
+            except RunError as error:
+                if not kept:
+                    raise
+                failure = str(error)
+                break
             with torch.inference_mode():
                 outputs.append(folds.collect(child(judged)).float().cpu().numpy())
-            now = (
-                float(np.nan_to_num(scores(reward, outputs[-1][None], folds.judged_labels)[0], nan=-np.inf)),
-                float(np.nan_to_num(tie_break(reward, outputs[-1][None], folds.judged_labels)[0], nan=-np.inf)),
-            )
-            if now > best or not kept:
-                best, kept = now, {name: tensor.detach().clone() for name, tensor in child.tensors.items()}
-            record(
-                {
-                    "stage": "retrain",
-                    "architecture": str(architecture),
-                    "epoch": epoch,
-                    "child_loss": float(np.mean(losses)),
-                    "valid_score": now[0],
-                    "valid_tie_break": now[1],
-                    "lr": rate,
-                }
-            )
-            advance(f"valid {now[0]:.3f}")
+            score, tie = (float(values[0]) for values in judge(reward, outputs[-1][None], folds.judged_labels))
+            if (score, tie) > best:
+                best, kept = (score, tie), {name: tensor.detach().clone() for name, tensor in child.tensors.items()}
+            curves = {"epoch": epoch, "child_loss": loss, "valid_score": score, "valid_tie_break": tie}
+            record({"stage": "retrain", "architecture": str(architecture), **curves, "lr": training.rate})
+            advance(f"valid {score:.3f}")
+    if not kept:
+        raise RunError(f"training {architecture}: no epoch gave finite outputs; lower trainer.child_lr")
     stacked = np.stack(outputs)
-    return Candidate(
-        architecture, stacked, best_epoch(stacked, folds.judged_labels, reward), *best, kept, step.n_skipped
-    )
+    chosen = best_epoch(stacked, folds.judged_labels, reward)
+    return Candidate(architecture, stacked, chosen, *best, kept, training.step.n_skipped, failure)
+
+
+class _Training:
+    """The optimisation of one child."""
+
+    def __init__(
+        self,
+        child: DenseChild,
+        architecture: Architecture,
+        folds: Folds,
+        trainer: Trainer,
+        generator: torch.Generator,
+        shuffle: bool,
+    ) -> None:
+        self.child, self.architecture, self.folds, self.trainer = child, architecture, folds, trainer
+        self.n_networks = folds.n_folds * trainer.n_seeds
+        self.generator = generator if shuffle else None
+        self.dropout = Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None
+        optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
+        self.step = GuardedStep(optimizer, f"training {architecture}")
+        self.rate = 0.0
+
+    def run_epoch(self, epoch: int, n_epochs: int) -> float:
+        """Train on every row once; returns the mean loss."""
+        batches = list(self.folds.batches(self.trainer.batch_size, self.n_networks, self.generator))
+        losses = []
+        for i, rows in enumerate(batches, start=epoch * len(batches)):
+            self.rate = one_cycle(i, n_epochs * len(batches), self.trainer.child_lr)
+            self.step.optimizer.param_groups[0]["lr"] = self.rate
+            outputs = self.child(self.folds.gather(self.architecture, rows), self.dropout)
+            loss = network_loss(outputs, self.folds, rows, self.trainer.loss)
+            losses.append(self.step(loss.sum()) / self.n_networks)
+        return float(np.mean(losses))

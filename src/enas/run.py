@@ -217,7 +217,9 @@ def latest_run(save_dir: Path, name: str, *, finished: bool = True) -> Run:
     runs = [run for run in map(open_run, candidates) if run.finished or not finished]
     if not runs:
         kind = "finished run" if finished else "run"
-        raise RunError(f"there is no {kind} of {name!r} in {parent}: train first, or name a run directory")
+        raise RunError(
+            f"there is no {kind} of {name!r} in {parent}: call train() first (enas train), or name a run directory"
+        )
     # Of two runs of one second the suffix decides: "_10" is longer than "_9" and comes after it.
     return max(runs, key=lambda run: (run.created.timestamp(), len(run.path.name), run.path.name))
 

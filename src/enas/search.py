@@ -24,23 +24,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from enas.config import ControllerSettings, Trainer
 from enas.controller import Controller
+from enas.errors import RunError
 from enas.folds import Folds
-from enas.metrics.rewards import RewardName, scores, tie_break
-from enas.networks.dense import Dropout
+from enas.metrics.rewards import RewardName, judge
+from enas.networks.base import Known, Supernet
+from enas.networks.dropout import Dropout
 from enas.progress import Progress
 from enas.reinforce import add_entropy, advantages, policy_loss
 from enas.reinforce import make_optimizer as make_policy_optimizer
 from enas.search_space import Architecture
-from enas.training import GuardedStep, make_optimizer, network_loss
+from enas.training import GuardedStep, l2_penalty, make_optimizer, network_loss
 
 N_DERIVED = 200
 """Architectures that the trained controller samples when deriving; duplicates are scored once."""
 
-Known = dict[tuple[int, ...], list[Tensor]]
+LOWEST_REWARD = -10.0
+"""Log-loss and R² have no lower bound: one diverged network must not drown what the controller learns from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,21 @@ class Scored:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchResult:
-    """What a search leaves: the derived architectures, best first, and what they were scored with."""
+    """What a search leaves.
+
+    Args:
+        derived: distinct architectures, best first.
+        supernet: the shared weights that scored them.
+        controller: what sampled them.
+        n_skipped: steps that were skipped because the loss was not finite.
+        failure: why the search stopped before its last epoch; None if it did not, or if its time was over.
+    """
 
     derived: tuple[Scored, ...]
-    supernet: nn.Module
+    supernet: Supernet
     controller: Controller
     n_skipped: int
+    failure: str | None
 
 
 @dataclass(slots=True)
@@ -77,7 +89,7 @@ class Search:
         record: takes one row of the training curves per epoch.
     """
 
-    supernet: nn.Module
+    supernet: Supernet
     controller: Controller
     folds: Folds
     trainer: Trainer
@@ -92,19 +104,18 @@ class Search:
     _n_steps: int = field(default=0, init=False)
 
     def run(self) -> SearchResult:
-        """Search, then derive.
-
-        Raises:
-            RunError: the loss of the shared weights was not finite five times in a row.
-        """
+        """Search, then derive; also from what there is when the loss was not finite five times in a row (`failure`)."""
         n_epochs = self.trainer.max_number_of_epoches_in_search
-        step = GuardedStep(
-            make_optimizer(self.supernet.parameters(), lr=self.trainer.child_lr, l2=self.trainer.child_l2_reg), "search"
-        )
+        step = GuardedStep(make_optimizer(self.supernet.parameters(), lr=self.trainer.child_lr, l2=0.0), "search")
         policy = make_policy_optimizer(self.controller, self.settings.lr)
+        failure = None
         with self.progress.stage("search", n_epochs) as advance:
             for epoch in range(n_epochs):
-                loss = self._train_shared_weights(step)
+                try:
+                    loss = self._train_shared_weights(step)
+                except RunError as error:
+                    failure = str(error)
+                    break
                 curves = self._train_controller(policy)
                 self.record({"stage": "search", "epoch": epoch, "child_loss": loss, **curves})
                 self._show_samples(epoch, loss)
@@ -112,7 +123,7 @@ class Search:
                 if self.out_of_time():
                     self.progress.warn(f"time limit: the search stops after epoch {epoch + 1} of {n_epochs}")
                     break
-        return SearchResult(self.derive(), self.supernet, self.controller, step.n_skipped)
+        return SearchResult(self.derive(), self.supernet, self.controller, step.n_skipped, failure)
 
     def derive(self) -> tuple[Scored, ...]:
         """Sample, score each distinct architecture on all held-out rows, best first."""
@@ -128,8 +139,8 @@ class Search:
                 judges.collect(self.supernet(judges.gather(a, judges.held_out), a, known=known)) for a in architectures
             ]
             predictions = torch.stack(outputs).float().cpu().numpy()
-        rewards = np.nan_to_num(scores(self.reward, predictions, judges.judged_labels), nan=-1.0)
-        ties = np.nan_to_num(tie_break(self.reward, predictions, judges.judged_labels), nan=-np.inf)
+        rewards, ties = judge(self.reward, predictions, judges.judged_labels)
+        rewards = np.maximum(rewards, LOWEST_REWARD)
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
 
     def _train_shared_weights(self, step: GuardedStep) -> float:
@@ -141,7 +152,9 @@ class Search:
         losses = []
         for rows, architecture in zip(batches, architectures, strict=True):
             outputs = self.supernet(self.folds.gather(architecture, rows), architecture, dropout)
-            losses.append(step(network_loss(outputs, self.folds, rows, self.trainer.loss).sum()))
+            loss = network_loss(outputs, self.folds, rows, self.trainer.loss).sum()
+            step(loss + l2_penalty(self.supernet.slices(architecture).values(), self.trainer.child_l2_reg))
+            losses.append(float(loss.detach()))
             self._n_steps += 1
         return float(np.nanmean(losses)) / self.folds.n_folds if np.isfinite(losses).any() else float("nan")
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from enas.config import Config
 from enas.data.dataset import Dataset
 from enas.device import use_threads
+from enas.errors import RunError
 from enas.evaluate import Metrics, headline_figure, measure
 from enas.files import write_csv, write_json
-from enas.fit import Fitted, fit
+from enas.fit import Breakdown, Fitted, fit
 from enas.model_files import save_model
 from enas.progress import Progress
 from enas.run import Run
@@ -55,7 +56,8 @@ def train(
     """Fit on ``table`` and fill ``run``; the caller holds its lock.
 
     Raises:
-        DataError, RunError: as `fit`.
+        DataError: as `fit`.
+        RunError: training broke down; the last good state is in ``run.models``.
     """
     use_threads(config.input_fn.num_threads)
     progress.line(_HEADER)
@@ -64,7 +66,11 @@ def train(
         run.log(**row)
 
     start = time.perf_counter()
-    fitted = fit(table, config, validation_rows=validation_rows, progress=progress, record=record)
+    try:
+        fitted = fit(table, config, validation_rows=validation_rows, progress=progress, record=record)
+    except Breakdown as error:
+        save_model(error.model, run.models)
+        raise RunError(f"{error}; evaluator.checkpoint_path takes the last good state, {run.models}") from None
     run.log(stage="fit", seconds=round(time.perf_counter() - start, 3))
     save_model(fitted.model, run.models)
     metrics = measure(fitted.model, fitted.held_out, fitted.folds.judged_labels)

@@ -36,8 +36,17 @@ def network_loss(outputs: Tensor, folds: Folds, rows: Tensor, loss: LossName) ->
     return (errors * weights).sum(dim=1) / weights.sum(dim=1)
 
 
+def l2_penalty(tensors: Iterable[Tensor], l2: float) -> Tensor | float:
+    """``l2 · Σ w²`` over the weights that an architecture uses; 0 where l2 is."""
+    return l2 * torch.stack([tensor.square().sum() for tensor in tensors]).sum() if l2 else 0.0
+
+
 def make_optimizer(parameters: Iterable[nn.Parameter], *, lr: float, l2: float) -> torch.optim.Adam:
-    """Adam with ``l2 · Σ w²`` added to the loss (gradient ``2 · l2 · w``)."""
+    """Adam with ``l2 · Σ w²`` added to the loss (gradient ``2 · l2 · w``), of all parameters.
+
+    For shared weights pass 0 and use `l2_penalty`: Adam divides a gradient by its own size, so that the penalty alone
+    would move the weights that an architecture does not use at the full rate.
+    """
     return torch.optim.Adam(parameters, lr=lr, weight_decay=2 * l2, fused=True)
 
 

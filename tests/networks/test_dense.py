@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from enas.networks.dense import DenseChild, DenseSupernet, Dropout, activate, dense_forward, skips_of
+from enas.networks.dense import DenseChild, DenseSupernet, activate, dense_forward, skips_of
+from enas.networks.dropout import Dropout
 from enas.search_space import Architecture, DenseSpace
 
 SPACE = DenseSpace(3, (2, 4, 8, 16, 32))

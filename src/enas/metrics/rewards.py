@@ -61,6 +61,12 @@ def tie_break(name: RewardName, predictions: NDArray[Any], targets: NDArray[Any]
     return scores("r2" if name == "r2" else "neg_log_loss", predictions, targets)
 
 
+def judge(name: RewardName, predictions: NDArray[Any], targets: NDArray[Any]) -> tuple[Floats, Floats]:
+    """What orders A predictions, each of shape (A,): score, and tie-break of equal scores; -inf where undefined."""
+    score, tie = scores(name, predictions, targets), tie_break(name, predictions, targets)
+    return np.nan_to_num(score, nan=-np.inf), np.nan_to_num(tie, nan=-np.inf)
+
+
 def midranks(values: NDArray[Any]) -> Floats:
     """Ranks from 1 along the last axis; equal values share the mean of their ranks.
 

@@ -18,12 +18,13 @@ Choices that the seed leaves open:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from enas.networks.base import Known
+from enas.networks.dropout import Dropout
 from enas.search_space import Architecture, DenseSpace
 
 Tensors = Mapping[str, Tensor]
@@ -33,7 +34,7 @@ EPSILON = 1e-5
 """Added to the variance in layer normalisation."""
 
 SHORTCUT_GAIN = 10.0
-"""Coordinates have a norm of about 1; this gives the shortcut's weights steps of the size that the other layers take."""
+"""Coordinates have a norm of about 1; this gives the shortcut's weights steps of the size that other layers take."""
 
 
 class DenseSupernet(nn.Module):
@@ -78,14 +79,10 @@ class DenseSupernet(nn.Module):
         self,
         x: Tensor,
         architecture: Architecture,
-        dropout: "Dropout | None" = None,
-        known: dict[tuple[int, ...], list[Tensor]] | None = None,
+        dropout: Dropout | None = None,
+        known: Known | None = None,
     ) -> Tensor:
-        """Logits (M, B, C) of the architecture's child for the coordinates ``x`` (M, B, r) of its screen.
-
-        ``known`` remembers, while weights and rows stay the same, what architectures with the same beginning compute:
-        pass one dictionary to all calls. Not with dropout.
-        """
+        """Logits (M, B, C) of the architecture's child for the coordinates ``x`` (M, B, r) of its screen."""
         tensors, skips = self.slices(architecture), skips_of(self.space, architecture)
         if known is None:
             return dense_forward(x, tensors, skips, dropout)
@@ -99,7 +96,7 @@ class DenseSupernet(nn.Module):
         return head(outputs[-1], tensors) + linear_path(x, tensors)
 
     def slices(self, architecture: Architecture) -> dict[str, Tensor]:
-        """The architecture's part of the shared weights, as views: what a child of its own would hold, by name."""
+        """The architecture's part of the shared weights, as views, by name."""
         stem = self.space.screen(architecture) or 0
         tensors: dict[str, Tensor] = {
             "stem_weight": self.stem_weights[stem],
@@ -134,21 +131,9 @@ class DenseChild(nn.Module):
             }
         )
 
-    def forward(self, x: Tensor, dropout: "Dropout | None" = None) -> Tensor:
+    def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Logits (M, B, C) of ``x`` (M, B, r)."""
         return dense_forward(x, dict(self.tensors.items()), self.skips, dropout)
-
-
-@dataclass(frozen=True, slots=True)
-class Dropout:
-    """Zero each unit with probability ``1 - keep_prob`` and scale the rest; masks come from ``generator``."""
-
-    keep_prob: float
-    generator: torch.Generator
-
-    def __call__(self, x: Tensor) -> Tensor:
-        mask = torch.rand(x.shape, generator=self.generator, device=self.generator.device) < self.keep_prob
-        return x * mask.to(x) / self.keep_prob
 
 
 def skips_of(space: DenseSpace, architecture: Architecture) -> tuple[tuple[int, ...], ...]:
