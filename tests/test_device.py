@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from enas.device import choose_device, reduced_precision, use_threads
+from enas.device import choose_device, reduced_precision, threads_for
 from enas.errors import ConfigError
 
 
@@ -18,10 +18,13 @@ def test_a_device_that_is_not_there_is_refused_by_name() -> None:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_threads_are_bounded_by_the_cores() -> None:
-    n_cores = use_threads(None)
-    assert use_threads(1) == 1
-    assert use_threads(10_000) == n_cores >= 1
+def test_small_networks_get_one_thread_and_the_caller_has_his_back() -> None:
+    torch.set_num_threads(2)
+    with threads_for(100):
+        assert torch.get_num_threads() == 1
+    with threads_for(23_361):
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 2
 
 
 def test_bfloat16_rounds_products_and_keeps_weights() -> None:

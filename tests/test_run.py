@@ -64,7 +64,7 @@ def test_the_latest_run_is_the_newest_finished_one_across_years(tmp_path: Path) 
 
 
 def test_no_run_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no finished run of 'a' in .*enas.a: train first"):
+    with pytest.raises(RunError, match=r"no finished run of 'a' in .*enas.a: call train\(\) first"):
         latest_run(tmp_path, "a")
     create_run(tmp_path, "a", now=NOW)
     with pytest.raises(RunError, match="no finished run"):

@@ -255,7 +255,8 @@ def _check_outputs(config: Config, target: Target | None) -> None:
 
 def _describe(section: DataSection | None, table: Dataset) -> dict[str, object]:
     """Hashes by which the files and the rows that trained are known again."""
-    files = [getattr(section.args, name) for name in ("features_file", "labels_file")] if section else []
+    keys = ("features_file", "labels_file", "validation_features", "validation_labels")
+    files = [getattr(section.args, key) for key in keys] if section else []
     return {
         "files": {str(file): file_hash(file) for file in files if file},
         "n_samples": table.n_samples,

@@ -49,6 +49,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every step, and 
 
 def main() -> None:
     """Entry point of the command ``enas``."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not keep a busy machine's cores
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that cannot show a character gets "?" instead of a crash
             stream.reconfigure(errors="replace")

@@ -1,7 +1,7 @@
 """Where and how torch computes: device, threads, precision."""
 
-import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -24,11 +24,20 @@ def choose_device(name: str) -> str:
     return name
 
 
-def use_threads(n_threads: int | None) -> int:
-    """Compute with ``n_threads``, at most one per core (None: all cores); returns how many that are."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(min(n_threads or n_cores, n_cores))
-    return torch.get_num_threads()
+SMALL_INPUT = 4096
+"""Networks of up to this many inputs compute on one thread: handing out their small products costs more than it saves,
+and on a busy machine waiting for a second core costs ten times the work."""
+
+
+@contextmanager
+def threads_for(n_inputs: int) -> Iterator[None]:
+    """Inside, torch computes with as many threads as suit networks of this many inputs; afterwards as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if n_inputs <= SMALL_INPUT else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def reduced_precision(device: str, precision: str) -> AbstractContextManager[object]:

@@ -12,7 +12,7 @@ from enas.config import Config
 from enas.controller import Controller
 from enas.data.dataset import Dataset, Target
 from enas.data.preprocess import Preprocessor
-from enas.device import choose_device, reduced_precision
+from enas.device import choose_device, reduced_precision, threads_for
 from enas.ensemble import Selection, cross_fitted, select
 from enas.errors import RunError
 from enas.folds import Folds
@@ -84,7 +84,7 @@ def fit(
     deadline = Deadline(config.time_limit)
     generator = torch.Generator().manual_seed(config.seed)
     workshop = _Workshop(config, space, folds, reward, device, generator, deadline, progress, record)
-    with reduced_precision(device, config.precision):
+    with threads_for(max(folds.n_inputs)), reduced_precision(device, config.precision):
         found = workshop.search()
         if found.failure:
             raise Breakdown(found.failure, _make_model(dataset, target, space, _of_shared(found), preprocessors, folds))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from enas.config import Config
 from enas.data.dataset import Dataset
-from enas.device import use_threads
 from enas.errors import RunError
 from enas.evaluate import Metrics, headline_figure, measure
 from enas.files import write_csv, write_json
@@ -59,7 +58,6 @@ def train(
         DataError: as `fit`.
         RunError: training broke down; the last good state is in ``run.models``.
     """
-    use_threads(config.input_fn.num_threads)
     progress.line(_HEADER)
 
     def record(row: Mapping[str, object]) -> None:

@@ -29,7 +29,7 @@ from enas.errors import DataError
 Transform = Literal["none", "log1p", "asinh"]
 Scale = Literal["standard", "robust", "none"]
 
-_BLOCK = 4096  # columns handled at a time, so that temporaries stay small beside the matrix
+_BLOCK = 1 << 21  # cells handled at a time, so that temporaries stay small beside the matrix
 _LARGE = 1000.0  # values beyond this are raw intensities or counts: "auto" compresses them
 _MAX_BASIS = 1024  # rows up to which an eigenbasis costs less than it saves
 
@@ -53,7 +53,7 @@ class Scaler:
     def __call__(self, features: FloatArray) -> FloatArray:
         """Standardised copy of ``features``, shape (n, p), without missing values."""
         out = np.empty_like(features)
-        for block in _blocks(features.shape[1]):
+        for block in _blocks(features.shape):
             values = _transformed(features[:, block], self.transform)
             values = np.where(np.isnan(values), self.fill[block], values)
             out[:, block] = (values - self.center[block]) * self.factor[block]
@@ -68,7 +68,7 @@ def fit_scaler(features: FloatArray, rows: IntArray, *, transform: Transform | L
     """
     chosen = _choose_transform(features, rows) if transform == "auto" else transform
     fill, center, factor = (np.zeros(features.shape[1], np.float32) for _ in range(3))
-    for block in _blocks(features.shape[1]):
+    for block in _blocks((len(rows), features.shape[1])):
         values = _transformed(features[rows, block], chosen).astype(np.float64)
         missing = np.isnan(values)
         if missing.any():
@@ -86,7 +86,7 @@ def rank_features(standardised: FloatArray, target: Target, rows: IntArray) -> I
     scores = np.zeros(standardised.shape[1])
     y = target.values[rows]
     columns = [y] if target.classes else list(y.T)
-    for block in _blocks(standardised.shape[1]):
+    for block in _blocks((len(rows), standardised.shape[1])):
         values = standardised[rows, block].astype(np.float64)
         varies = np.ptp(values, axis=0) > 0
         if varies.any():
@@ -115,11 +115,21 @@ class Stem:
         """r, the number of coordinates."""
         return self.n_features if self.basis is None else int(self.basis.shape[1])
 
+    @property
+    def factor(self) -> np.float32:
+        """``1 / sqrt(k)``: rows have a norm of about 1, however many features there are."""
+        return np.float32(self.n_features**-0.5)
+
     def __call__(self, standardised: FloatArray) -> FloatArray:
         """Coordinates (n, r) of standardised rows (n, p)."""
+        return self.coordinates(standardised.copy() if self.columns is None else standardised)
+
+    def coordinates(self, standardised: FloatArray) -> FloatArray:
+        """The same, but the stem of all features may scale ``standardised`` in place: a large table is not copied."""
         kept = standardised if self.columns is None else standardised[:, self.columns]
         moved = kept if self.basis is None else kept @ self.basis
-        return moved / np.float32(np.sqrt(self.n_features))
+        moved *= self.factor
+        return moved
 
 
 def fit_stem(
@@ -164,7 +174,7 @@ def fit_preprocessor(
     """Fit on ``rows`` alone; also return every row's coordinates, one array (n, r) per screen.
 
     Args:
-        screens: how many features each stem keeps; None = all.
+        screens: how many features each stem keeps; None = all, which comes last.
         seed: draws the bases.
     """
     scaler = fit_scaler(features, rows, transform=transform, scale=scale)
@@ -180,11 +190,14 @@ def fit_preprocessor(
         )
         for i, screen in enumerate(screens)
     )
-    return Preprocessor(scaler, stems), tuple(stem(standardised) for stem in stems)
+    return Preprocessor(scaler, stems), tuple(stem.coordinates(standardised) for stem in stems)
 
 
-def _blocks(n_columns: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BLOCK, n_columns)) for start in range(0, n_columns, _BLOCK))
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of columns of an array of this shape."""
+    n_rows, n_columns = shape
+    size = max(1, _BLOCK // max(1, n_rows))
+    return (slice(start, min(start + size, n_columns)) for start in range(0, n_columns, size))
 
 
 def _transformed(values: FloatArray, transform: Transform) -> FloatArray:
@@ -201,7 +214,8 @@ def _transformed(values: FloatArray, transform: Transform) -> FloatArray:
 
 
 def _choose_transform(features: FloatArray, rows: IntArray) -> Transform:
-    largest = max(float(np.nanmax(np.abs(features[rows, block]), initial=0.0)) for block in _blocks(features.shape[1]))
+    blocks = _blocks((len(rows), features.shape[1]))
+    largest = max(float(np.nanmax(np.abs(features[rows, block]), initial=0.0)) for block in blocks)
     return "asinh" if largest > _LARGE else "none"
 
 
