@@ -45,8 +45,14 @@ def run_demo(folder: Path, seed: int, progress: Progress) -> Path:
 
 
 def demo_config(table: SimulatedTable, seed: int) -> dict[str, object]:
-    """The config of AutoGenome's case on the simulated files; the test samples are evaluated and predicted."""
-    train = {"features_file": table.features.name, "labels_file": table.labels.name, "delimiter": "\t"}
+    """The config of AutoGenome's case on the simulated files; both candidates are kept, the test samples evaluated."""
+    train = {
+        "features_file": table.features.name,
+        "labels_file": table.labels.name,
+        "validation_split": 0.2,
+        "shuffle": True,
+        "delimiter": "\t",
+    }
     test = {"features_file": table.test_features.name, "labels_file": table.test_labels.name, "delimiter": "\t"}
     return {
         "name": "enas_demo",
@@ -62,6 +68,7 @@ def demo_config(table: SimulatedTable, seed: int) -> dict[str, object]:
             "top_k_candidates": 2,
             "child_l2_reg": 1e-4,
             "max_search_channel": 512,
+            "ensemble": True,
             "save_dir": "experiments",
         },
         "evaluator": {"max_number_of_steps": 10, "batch_size": 100},

@@ -43,7 +43,7 @@ N_DERIVED = 200
 """Architectures that the trained controller samples when deriving; duplicates are scored once."""
 
 LOWEST_REWARD = -10.0
-"""Log-loss and R² have no lower bound: one diverged network must not drown what the controller learns from the others."""
+"""Log-loss and R² have no lower bound: one diverged network must not drown what the others teach."""
 
 
 @dataclass(frozen=True, slots=True)
