@@ -170,7 +170,7 @@ def search_step(n_rows: int, n_features: int) -> tuple[float, int]:
     assert table.target is not None
     space = make_space(config, n_features)
     splits = choose_splits(table.target, config, None, Silent())
-    _, folds = prepare(table, table.target, space, splits, config, "cpu")
+    _, folds = prepare(table, table.target, space, splits, config, "cpu", Silent())
     generator = torch.Generator().manual_seed(0)
     supernet = DenseSupernet(space=space, n_networks=1, n_inputs=folds.n_inputs, n_outputs=2, generator=generator)
     step = GuardedStep(make_optimizer(supernet.parameters(), lr=1e-3, l2=1e-4), "speed")

@@ -7,11 +7,19 @@ from numpy.testing import assert_array_equal
 from enas.config import Config, load_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
-from enas.errors import ConfigError
+from enas.errors import ConfigError, DataError
 from enas.plan import choose_reward, choose_splits, make_space, prepare
 from enas.search_space import Architecture
 
 VALUES = Target(("size",), np.arange(30, dtype=np.float32)[:, None])
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.texts.append(text)
 
 
 class Warnings(Silent):
@@ -104,7 +112,7 @@ def test_every_fold_screens_by_its_own_training_rows(screen: str, expected: list
     assert data.target is not None
     space = make_space(settings, 40)
     splits = choose_splits(data.target, settings, None, Silent())
-    preprocessors, folds = prepare(data, data.target, space, splits, settings, "cpu")
+    preprocessors, folds = prepare(data, data.target, space, splits, settings, "cpu", Silent())
     assert [stem.n_features for stem in preprocessors[0].stems] == expected
     assert len(preprocessors) == folds.n_folds == 3
     if screen == "7":
@@ -120,5 +128,29 @@ def test_class_weights_are_used_where_they_are_asked_for() -> None:
     for override, expected in (("trainer.class_weight=null", {1.0}), ("trainer.class_weight=balanced", {0.75, 1.5})):
         settings = config(override, "trainer.folds=0")
         splits = choose_splits(target, settings, None, Silent())
-        _, folds = prepare(data, target, make_space(settings, 4), splits, settings, "cpu")
+        _, folds = prepare(data, target, make_space(settings, 4), splits, settings, "cpu", Silent())
         assert {round(float(weight), 4) for weight in folds.row_weights} == expected
+
+
+def test_what_is_imputed_constant_or_transformed_is_said() -> None:
+    data = table(20, 5)
+    data.features[3, 1] = data.features[4, 1] = np.nan
+    data.features[:, 2] = 7.0
+    data.features[:, 4] *= 10_000
+    lines, settings = Lines(), config("preprocessing.transform=auto")
+    splits = choose_splits(classes(20), settings, None, lines)
+    prepare(data, classes(20), make_space(settings, 5), splits, settings, "cpu", lines)
+    assert lines.texts == [
+        "2 missing values: replaced by the median of the training rows",
+        "1 features are constant over training rows and carry nothing (g2, …)",
+        "values are transformed by asinh",
+    ]
+
+
+def test_a_table_without_variation_is_refused() -> None:
+    data = table(20, 3)
+    data.features[:] = 1.0
+    settings = config()
+    splits = choose_splits(classes(20), settings, None, Silent())
+    with pytest.raises(DataError, match=r"x\.tsv: no feature varies"):
+        prepare(data, classes(20), make_space(settings, 3), splits, settings, "cpu", Silent())

@@ -80,7 +80,7 @@ def fit(
     reward, device = choose_reward(config, target), choose_device(config.device)
     space = make_space(config, dataset.n_features)
     splits = choose_splits(target, config, validation_rows, progress)
-    preprocessors, folds = prepare(dataset, target, space, splits, config, device)
+    preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress)
     deadline = Deadline(config.time_limit)
     generator = torch.Generator().manual_seed(config.seed)
     workshop = _Workshop(config, space, folds, reward, device, generator, deadline, progress, record)

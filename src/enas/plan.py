@@ -1,5 +1,7 @@
 """What a config means for a table: the reward, the splits, the search space, and the rows as the networks see them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from enas.config import Config
 from enas.data.dataset import Dataset, Target
 from enas.data.preprocess import Preprocessor, fit_preprocessor
 from enas.data.splits import Split, cross_folds, single_split, usable_folds
-from enas.errors import ConfigError
+from enas.errors import ConfigError, DataError
 from enas.folds import Folds, make_folds
 from enas.metrics.rewards import RewardName
 from enas.progress import Progress
@@ -63,9 +65,19 @@ def make_space(config: Config, n_features: int) -> DenseSpace:
 
 
 def prepare(
-    dataset: Dataset, target: Target, space: DenseSpace, splits: tuple[Split, ...], config: Config, device: str
+    dataset: Dataset,
+    target: Target,
+    space: DenseSpace,
+    splits: tuple[Split, ...],
+    config: Config,
+    device: str,
+    progress: Progress,
 ) -> tuple[tuple[Preprocessor, ...], Folds]:
-    """Fit each fold's preprocessing on its training rows, and show all rows through it."""
+    """Fit each fold's preprocessing on its training rows, and show all rows through it.
+
+    Raises:
+        DataError: no feature varies over the training rows.
+    """
     settings = config.preprocessing
     fixed = None if settings.screen in ("all", "auto") else min(int(settings.screen), dataset.n_features)
     fitted = [
@@ -80,6 +92,7 @@ def prepare(
         )
         for split in splits
     ]
+    _report_features(dataset, [preprocessor for preprocessor, _ in fitted], progress)
     folds = make_folds(
         [coordinates for _, coordinates in fitted],
         target,
@@ -89,3 +102,20 @@ def prepare(
         device=device,
     )
     return tuple(preprocessor for preprocessor, _ in fitted), folds
+
+
+def _report_features(dataset: Dataset, preprocessors: Sequence[Preprocessor], progress: Progress) -> None:
+    """Say what was imputed, what carries nothing, and how values were transformed."""
+    n_missing = sum(int(np.isnan(row).sum()) for row in dataset.features)
+    if n_missing:
+        progress.line(f"{n_missing:,} missing values: replaced by the median of the training rows")
+    is_constant = np.stack([preprocessor.scaler.factor == 0 for preprocessor in preprocessors])
+    if is_constant.all(axis=1).any():
+        raise DataError(f"{dataset.source}: no feature varies over the training rows, there is nothing to learn from")
+    n_constant = int(is_constant.any(axis=0).sum())
+    if n_constant:
+        names = ", ".join(dataset.feature_names[i] for i in np.flatnonzero(is_constant.any(axis=0))[:3])
+        progress.line(f"{n_constant:,} features are constant over training rows and carry nothing ({names}, …)")
+    transforms = {preprocessor.scaler.transform for preprocessor in preprocessors} - {"none"}
+    if transforms:
+        progress.line(f"values are transformed by {', '.join(sorted(transforms))}")
