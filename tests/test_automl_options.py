@@ -92,7 +92,6 @@ def test_several_targets_at_once(open_auto: OpenAuto) -> None:
     assert auto.explain().attribution.values.shape[0] == 2
 
 
-@pytest.mark.xfail(reason="multi_tasks is read and then forgotten: several columns are taken with or without it")
 def test_several_columns_without_multi_tasks_are_refused_or_chosen(open_auto: OpenAuto) -> None:
     """Two columns of numbers are no single regression; whoever means both says multi_tasks."""
     options = ("model.args.is_regression=true", 'data_train.args.labels_file="train_z.tsv"')
@@ -131,7 +130,6 @@ def test_rows_of_a_validation_file_judge_and_count_as_seen(open_auto: OpenAuto) 
     assert {Path(file).name for file in files} == {"train_x.tsv", "train_y.tsv", "test_x.tsv", "test_y.tsv"}
 
 
-@pytest.mark.xfail(reason="log_every_n_steps is read and then forgotten")
 def test_log_every_n_steps_chooses_how_often_a_line_is_logged(open_auto: OpenAuto, log: Any) -> None:
     def n_lines(every: int) -> int:
         before = len(log.lines)
@@ -149,9 +147,6 @@ def test_a_tiny_time_limit_still_leaves_a_model(open_auto: OpenAuto) -> None:
     assert auto.evaluate().n_rows == 20
 
 
-@pytest.mark.xfail(
-    reason="what is left of a breakdown in the search are the weights that broke down, not the last good"
-)
 @pytest.mark.parametrize("folds", [0, 3])
 def test_a_breakdown_is_a_clear_error_and_leaves_a_usable_checkpoint(open_auto: OpenAuto, folds: int) -> None:
     """Steps of this size send all weights beyond float32 after a few batches."""

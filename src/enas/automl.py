@@ -143,7 +143,9 @@ class Auto:
         self.progress.line("----------Initialize Shap class")
         args = (self.config.explainer or Explainer()).args
         run, model = self._load_model(self.config.evaluator or Inference())
-        table = self._training_table or self._tables.read("data_train", model)
+        if self._training_table is None:
+            self._training_table, _ = self._tables.read_training()
+        table = self._tables.match(self._training_table, model)
         n_samples = min(args.num_samples, table.n_samples)
         self.progress.line(f"----------Computing shap_values with {n_samples} examples and {table.n_features} features")
         with _writing(run, "explain"):

@@ -151,7 +151,7 @@ def make_folds(
         held_out_mask=mask.to(device),
         center=center.to(device),
         factor=factor.to(device),
-        row_weights=_row_weights(target, balanced).to(device),
+        row_weights=_row_weights(target, splits, balanced).to(device),
         stem=stem,
     )
 
@@ -174,9 +174,11 @@ def _label_scale(target: Target, splits: Sequence[Split]) -> tuple[Tensor, Tenso
     return torch.from_numpy(center), torch.from_numpy(np.where(factor > 0, factor, 1).astype(np.float32))
 
 
-def _row_weights(target: Target, balanced: bool) -> Tensor:
+def _row_weights(target: Target, splits: Sequence[Split], balanced: bool) -> Tensor:
+    """Inverse class frequencies, counted over rows that some fold trains on."""
     if not (balanced and target.classes):
         return torch.ones(len(target.values))
-    counts = np.bincount(target.values, minlength=len(target.classes))
-    weights = len(target.values) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    trained = np.unique(np.concatenate([split.train for split in splits]))
+    counts = np.bincount(target.values[trained], minlength=len(target.classes))
+    weights = len(trained) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return torch.from_numpy(weights[target.values].astype(np.float32))

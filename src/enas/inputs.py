@@ -69,8 +69,16 @@ class Tables:
             progress=self.progress,
             n_threads=self._n_threads(),
         )
-        table = match_features(table, model.feature_names, by_name=model.has_feature_names, progress=self.progress)
+        table = self.match(table, model)
         return _first_rows(table, settings, self.progress) if settings else table
+
+    def match(self, table: Dataset, model: "Model") -> Dataset:
+        """The table with the columns that the model knows, in their order.
+
+        Raises:
+            DataError: columns are missing.
+        """
+        return match_features(table, model.feature_names, by_name=model.has_feature_names, progress=self.progress)
 
     def _section(self, name: str) -> DataSection:
         section: DataSection | None = getattr(self.config, name)
@@ -91,6 +99,11 @@ def _check_outputs(config: Config, target: Target | None) -> None:
     if expected is not None and expected != found:
         what = "target columns" if config.model.args.is_regression else "classes"
         raise ConfigError(f"model.args.output_classes is {expected}, but the labels hold {found} {what}")
+    if target and not target.classes and found > 1 and not config.model.args.multi_tasks:
+        raise ConfigError(
+            f"the labels hold {found} target columns ({', '.join(target.names[:3])}, …); set model.args.multi_tasks to "
+            "true to learn all of them, or name one in data_train.args.label_column"
+        )
 
 
 def describe(section: DataSection | None, table: Dataset) -> dict[str, object]:

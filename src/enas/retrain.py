@@ -22,7 +22,7 @@ from enas.networks.dropout import Dropout
 from enas.progress import Progress
 from enas.schedule import one_cycle
 from enas.search_space import Architecture
-from enas.training import GuardedStep, make_optimizer, network_loss
+from enas.training import GuardedStep, StepLog, make_optimizer, network_loss
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +75,7 @@ def retrain(
         RunError: the loss was not finite five times in a row in the first epoch.
     """
     n_epochs = trainer.max_number_of_epoches_in_fixed
-    training = _Training(child, architecture, folds, trainer, generator, shuffle)
+    training = _Training(child, architecture, folds, trainer, generator, shuffle, progress)
     judged = folds.gather(architecture, folds.held_out.repeat(trainer.n_seeds, 1))
     outputs: list[NDArray[np.float32]] = []
     best, kept, failure = (-np.inf, -np.inf), dict[str, Tensor](), None
@@ -114,11 +114,13 @@ class _Training:
         trainer: Trainer,
         generator: torch.Generator,
         shuffle: bool,
+        progress: Progress,
     ) -> None:
         self.child, self.architecture, self.folds, self.trainer = child, architecture, folds, trainer
         self.n_networks = folds.n_folds * trainer.n_seeds
         self.generator = generator if shuffle else None
         self.dropout = Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None
+        self.log = StepLog(progress, trainer.log_every_n_steps)
         optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
         self.step = GuardedStep(optimizer, f"training {architecture}")
         self.rate = 0.0
@@ -133,4 +135,5 @@ class _Training:
             outputs = self.child(self.folds.gather(self.architecture, rows), self.dropout)
             loss = network_loss(outputs, self.folds, rows, self.trainer.loss)
             losses.append(self.step(loss.sum()) / self.n_networks)
+            self.log(rows.numel(), epoch, losses[-1])
         return float(np.mean(losses))

@@ -37,7 +37,7 @@ from enas.progress import Progress
 from enas.reinforce import add_entropy, advantages, policy_loss
 from enas.reinforce import make_optimizer as make_policy_optimizer
 from enas.search_space import Architecture
-from enas.training import GuardedStep, l2_penalty, make_optimizer, network_loss
+from enas.training import GuardedStep, StepLog, l2_penalty, make_optimizer, network_loss
 
 N_DERIVED = 200
 """Architectures that the trained controller samples when deriving; duplicates are scored once."""
@@ -101,24 +101,26 @@ class Search:
     shuffle: bool = True
     out_of_time: Callable[[], bool] = lambda: False
     _baseline: float = field(default=0.0, init=False)
-    _n_steps: int = field(default=0, init=False)
 
     def run(self) -> SearchResult:
         """Search, then derive; also from what there is when the loss was not finite five times in a row (`failure`)."""
         n_epochs = self.trainer.max_number_of_epoches_in_search
         step = GuardedStep(make_optimizer(self.supernet.parameters(), lr=self.trainer.child_lr, l2=0.0), "search")
         policy = make_policy_optimizer(self.controller, self.settings.lr)
-        failure = None
+        log = StepLog(self.progress, self.trainer.log_every_n_steps)
+        failure, last_good = None, self._weights()
         with self.progress.stage("search", n_epochs) as advance:
             for epoch in range(n_epochs):
                 try:
-                    loss = self._train_shared_weights(step)
+                    loss = self._train_shared_weights(step, epoch, log)
                 except RunError as error:
                     failure = str(error)
+                    self.supernet.load_state_dict(last_good)
                     break
+                last_good = self._weights()
                 curves = self._train_controller(policy)
                 self.record({"stage": "search", "epoch": epoch, "child_loss": loss, **curves})
-                self._show_samples(epoch, loss)
+                self._show_samples()
                 advance(f"reward {curves['reward']:.3f}")
                 if self.out_of_time():
                     self.progress.warn(f"time limit: the search stops after epoch {epoch + 1} of {n_epochs}")
@@ -143,7 +145,11 @@ class Search:
         rewards = np.maximum(rewards, LOWEST_REWARD)
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
 
-    def _train_shared_weights(self, step: GuardedStep) -> float:
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of the shared weights, to go back to."""
+        return {name: tensor.clone() for name, tensor in self.supernet.state_dict().items()}
+
+    def _train_shared_weights(self, step: GuardedStep, epoch: int, log: StepLog) -> float:
         """One epoch; returns the mean loss."""
         batches = [rows for _ in range(self._n_passes()) for rows in self._epoch()]
         with torch.no_grad():
@@ -154,9 +160,9 @@ class Search:
             outputs = self.supernet(self.folds.gather(architecture, rows), architecture, dropout)
             loss = network_loss(outputs, self.folds, rows, self.trainer.loss).sum()
             step(loss + l2_penalty(self.supernet.slices(architecture).values(), self.trainer.child_l2_reg))
-            losses.append(float(loss.detach()))
-            self._n_steps += 1
-        return float(np.nanmean(losses)) / self.folds.n_folds if np.isfinite(losses).any() else float("nan")
+            losses.append(float(loss.detach()) / self.folds.n_folds)
+            log(rows.numel(), epoch, losses[-1])
+        return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
 
     def _epoch(self) -> list[Tensor]:
         generator = self.generator if self.shuffle else None
@@ -196,11 +202,10 @@ class Search:
             return self.folds
         return self.folds.sample_judges(self.trainer.batch_size, self.generator)
 
-    def _show_samples(self, epoch: int, loss: float) -> None:
+    def _show_samples(self) -> None:
         """Ten sampled architectures with their rewards, as AutoGenome prints them."""
         with torch.no_grad():
             sampled = self.controller.sample(10, self.generator).architectures
-        self.progress.line(f"epoch: {epoch}\tstep: {self._n_steps}\tchild loss: {loss:.3f}")
         for one in self.score(sampled, self.folds):
             self.progress.line(f"('{one.architecture}', {one.reward:.6g})")
 

@@ -1,5 +1,6 @@
 """One step of training M networks side by side, for shared weights and for children alike."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from enas.errors import RunError
 from enas.folds import Folds
+from enas.progress import Progress
 
 LossName = Literal["cross_entropy", "focal"]
 
@@ -48,6 +50,33 @@ def make_optimizer(parameters: Iterable[nn.Parameter], *, lr: float, l2: float) 
     would move the weights that an architecture does not use at the full rate.
     """
     return torch.optim.Adam(parameters, lr=lr, weight_decay=2 * l2, fused=True)
+
+
+@dataclass(slots=True)
+class StepLog:
+    """A line of the log every so many steps, in AutoGenome's form.
+
+    Args:
+        progress: where lines go.
+        every: steps between two lines.
+    """
+
+    progress: Progress
+    every: int
+    n_steps: int = 0
+    _n_samples: int = 0
+    _start: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, n_samples: int, epoch: int, loss: float) -> None:
+        """Count a step on ``n_samples`` rows; rows per second are counted since the last line."""
+        self._n_samples += n_samples
+        if self.n_steps % self.every == 0:
+            now = time.perf_counter()
+            rate = self._n_samples / max(now - self._start, 1e-9)
+            step = f"step: {self.n_steps}\tsample/sec: {rate:.0f}"
+            self.progress.line(f"{step}\tepoch: {epoch}\tchild loss: {loss:.3f}")
+            self._n_samples, self._start = 0, now
+        self.n_steps += 1
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class ModelArgs(Section):
         default=None, description="Number of classes (or targets); null: found in the labels."
     )
     is_regression: bool = Field(default=False, description="Predict numbers instead of classes.")
-    multi_tasks: bool = Field(default=False, description="Several target columns at once.")
+    multi_tasks: bool = Field(default=False, description="Learn several target columns at once (regression).")
 
 
 class Model(Section):
@@ -63,7 +63,9 @@ class DataArgs(Section):
     )
     validation_features: OptionalPath = Field(default=None, description="Features of a validation set of its own.")
     validation_labels: OptionalPath = Field(default=None, description="Labels of that validation set.")
-    shuffle: bool = Field(default=True, description="Shuffle the samples before splitting and in each epoch.")
+    shuffle: bool = Field(
+        default=True, description="Shuffle the samples in each epoch; splits are stratified and drawn by the seed."
+    )
     delimiter: Delimiter | None = Field(
         default=None, description='Cell delimiter: "\\t" or "tab", " " or "space", "," …; null: found in the file.'
     )

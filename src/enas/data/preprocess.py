@@ -31,6 +31,7 @@ Scale = Literal["standard", "robust", "none"]
 
 _BLOCK = 1 << 21  # cells handled at a time, so that temporaries stay small beside the matrix
 _LARGE = 1000.0  # values beyond this are raw intensities or counts: "auto" compresses them
+_TOO_LARGE = 1e9  # squares and sums of such values overflow single precision soon
 _MAX_BASIS = 1024  # rows up to which an eigenbasis costs less than it saves
 
 
@@ -64,7 +65,7 @@ def fit_scaler(features: FloatArray, rows: IntArray, *, transform: Transform | L
     """Fit on ``rows`` of ``features`` (n, p) alone.
 
     Raises:
-        DataError: ``log1p`` meets a value of -1 or less, or the transformed values overflow.
+        DataError: ``log1p`` meets a value of -1 or less, or values are too large to compute with.
     """
     chosen = _choose_transform(features, rows) if transform == "auto" else transform
     fill, center, factor = (np.zeros(features.shape[1], np.float32) for _ in range(3))
@@ -76,6 +77,7 @@ def fit_scaler(features: FloatArray, rows: IntArray, *, transform: Transform | L
             fill[block] = np.nanmedian(values, axis=0)
             values = np.where(np.isnan(values), fill[block], values)
         center[block], factor[block] = _location_and_factor(values, scale)
+        _refuse_overflow((values - center[block]) * factor[block], scale)
     return Scaler(chosen, fill, center, factor)
 
 
@@ -198,6 +200,15 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
     n_rows, n_columns = shape
     size = max(1, _BLOCK // max(1, n_rows))
     return (slice(start, min(start + size, n_columns)) for start in range(0, n_columns, size))
+
+
+def _refuse_overflow(values: NDArray[np.float64], scale: Scale) -> None:
+    largest = float(np.abs(values).max(initial=0.0))
+    if not largest < _TOO_LARGE:
+        raise DataError(
+            f'preprocessing.scale "{scale}" leaves values of up to {largest:.3g}, too large to compute with; '
+            'use "standard" and preprocessing.transform "asinh"'
+        )
 
 
 def _transformed(values: FloatArray, transform: Transform) -> FloatArray:

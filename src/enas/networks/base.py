@@ -1,6 +1,6 @@
 """What a search asks of a supernet, whatever its space."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -28,3 +28,9 @@ class Supernet(Protocol):
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """All shared weights."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """All shared weights, by name."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> object:
+        """Take weights that `state_dict` gave."""

@@ -33,6 +33,9 @@ Activation = Callable[[Tensor], Tensor]
 EPSILON = 1e-5
 """Added to the variance in layer normalisation."""
 
+REMEMBERED = 1 << 28
+"""Bytes that `DenseSupernet.forward` may keep in ``known``."""
+
 SHORTCUT_GAIN = 10.0
 """Coordinates have a norm of about 1; this gives the shortcut's weights steps of the size that other layers take."""
 
@@ -91,8 +94,9 @@ class DenseSupernet(nn.Module):
         outputs = list(known[prefixes[depth - 1]]) if depth else [activate(first_product(x, tensors))]
         for i in range(max(depth, 1), len(prefixes)):
             outputs = [*outputs, next_layer(outputs, i - 1, tensors, skips)]
-            known[prefixes[i]] = outputs
-        known[prefixes[0]] = outputs[:1]
+        for i in range(depth, len(prefixes) - 1):  # whole architectures hardly come again
+            if len(known) * outputs[i].nbytes < REMEMBERED:
+                known[prefixes[i]] = outputs[: i + 1]
         return head(outputs[-1], tensors) + linear_path(x, tensors)
 
     def slices(self, architecture: Architecture) -> dict[str, Tensor]:
