@@ -122,7 +122,7 @@ class Trainer(Section):
         default="cross_entropy", description="Training loss of classifiers."
     )
     child_lr: Number = Field(default=3e-3, gt=0, description="Learning rate of the networks.")
-    child_keep_prob: Number = Field(default=0.8, gt=0, le=1, description="Share of units that dropout keeps.")
+    child_keep_prob: Number = Field(default=1.0, gt=0, le=1, description="Share of units that dropout keeps; 1: none.")
 
 
 class Preprocessing(Section):
