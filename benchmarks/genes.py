@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
         "n_seeds": 3,
         "max_search_channel": 64,
         "batch_size": 256,
-        "max_number_of_epoches_in_fixed": 300,
+        "max_number_of_epoches_in_fixed": 150,
         "class_weight": "balanced",
         "reward": "neg_log_loss",
     },

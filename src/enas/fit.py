@@ -77,11 +77,11 @@ def fit(
     """
     target = dataset.target
     assert target is not None, "a training table has a target"
+    deadline = Deadline(config.time_limit)
     reward, device = choose_reward(config, target), choose_device(config.device)
     space = make_space(config, dataset.n_features)
     splits = choose_splits(target, config, validation_rows, progress)
     preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress)
-    deadline = Deadline(config.time_limit)
     generator = torch.Generator().manual_seed(config.seed)
     workshop = _Workshop(config, space, folds, reward, device, generator, deadline, progress, record)
     with threads_for(max(folds.n_inputs)), reduced_precision(device, config.precision):
