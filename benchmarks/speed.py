@@ -61,9 +61,9 @@ def time_demo() -> None:
     rest = run.wall - sum(run.stages[stage] for stage in ("train", "evaluate", "predict", "explain"))
     stages = {
         "whole demo": run.wall,
-        "search and retraining": run.stages["fit"],
+        "search and retraining": run.stages["search and retraining"],
         "explanation: SHAP values, tables, figures": run.stages["explain"],
-        "writing what training found": run.stages["train"] - run.stages["fit"],
+        "preprocessing, choosing, writing": run.stages["train"] - run.stages["search and retraining"],
         "evaluation and prediction": run.stages["evaluate"] + run.stages["predict"],
         "start, simulation, reading": rest,
     }

@@ -84,11 +84,13 @@ def fit(
     preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress)
     generator = torch.Generator().manual_seed(config.seed)
     workshop = _Workshop(config, space, folds, reward, device, generator, deadline, progress, record)
+    start = time.perf_counter()
     with threads_for(max(folds.n_inputs)), reduced_precision(device, config.precision):
         found = workshop.search()
         if found.failure:
             raise Breakdown(found.failure, _make_model(dataset, target, space, _of_shared(found), preprocessors, folds))
         candidates = workshop.retrain(choose_candidates(found.derived, config.trainer.top_k_candidates, space.screen))
+    record({"stage": "search and retraining", "seconds": round(time.perf_counter() - start, 3)})
     outputs = [candidate.outputs for candidate in candidates]
     labels, fold_of_row = folds.judged_labels, folds.fold_of_judged.cpu().numpy()
     selection = select(outputs, labels, reward, ensemble=config.trainer.ensemble)

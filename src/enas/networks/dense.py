@@ -77,6 +77,9 @@ class DenseSupernet(nn.Module):
         self.shortcuts = nn.ParameterList(zeros(n, n_outputs) for n in n_inputs)
         self.head_weight = zeros(width, n_outputs)
         self.head_bias = zeros(1, n_outputs)
+        # A look-up in a ParameterList costs as much as a small product: plain lists of the same objects.
+        self._stems = list(zip(self.stem_weights, self.stem_biases, self.shortcuts, strict=True))
+        self._layers = list(zip(self.weights, self.biases, strict=True))
 
     def forward(
         self,
@@ -101,17 +104,13 @@ class DenseSupernet(nn.Module):
 
     def slices(self, architecture: Architecture) -> dict[str, Tensor]:
         """The architecture's part of the shared weights, as views, by name."""
-        stem = self.space.screen(architecture) or 0
-        tensors: dict[str, Tensor] = {
-            "stem_weight": self.stem_weights[stem],
-            "stem_bias": self.stem_biases[stem],
-            "shortcut": self.shortcuts[stem],
-        }
+        weight, bias, shortcut = self._stems[self.space.screen(architecture) or 0]
+        tensors: dict[str, Tensor] = {"stem_weight": weight, "stem_bias": bias, "shortcut": shortcut}
         size = self.head_weight.shape[1]
         sizes: list[int] = []
-        for i, layer in enumerate(self.space.layers(architecture)):
-            tensors[f"weight_{i}"] = self.weights[i][:, :size, : layer.width]
-            tensors[f"bias_{i}"] = self.biases[i][..., : layer.width]
+        for i, (layer, (weight, bias)) in enumerate(zip(self.space.layers(architecture), self._layers, strict=True)):
+            tensors[f"weight_{i}"] = weight[:, :size, : layer.width]
+            tensors[f"bias_{i}"] = bias[..., : layer.width]
             size = max(layer.width, *(sizes[earlier] for earlier in layer.skips), 0)
             sizes.append(size)
         return {**tensors, "head_weight": self.head_weight[:, :size], "head_bias": self.head_bias}
