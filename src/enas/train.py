@@ -98,7 +98,7 @@ def describe_held_out(fitted: Fitted) -> str:
     if fitted.folds.n_folds > 1:
         return (
             f"out-of-fold over all {n_rows} training rows ({fitted.folds.n_folds} folds; epochs and candidates were "
-            "chosen without the rows they are judged on, the architectures with shared weights on all folds)"
+            "chosen without the rows they are judged on, the architectures with all rows: slightly optimistic)"
         )
     return f"on {n_rows} validation rows that also chose epoch and architecture: optimistic"
 
