@@ -101,6 +101,7 @@ class Search:
     shuffle: bool = True
     out_of_time: Callable[[], bool] = lambda: False
     _baseline: float = field(default=0.0, init=False)
+    _inputs: dict[int, Tensor] = field(default_factory=dict, init=False)
 
     def run(self) -> SearchResult:
         """Search, then derive; also from what there is when the loss was not finite five times in a row (`failure`)."""
@@ -138,12 +139,21 @@ class Search:
         known = {} if known is None else known
         with torch.inference_mode():
             outputs = [
-                judges.collect(self.supernet(judges.gather(a, judges.held_out), a, known=known)) for a in architectures
+                judges.collect(self.supernet(self._judged_inputs(judges, a), a, known=known)) for a in architectures
             ]
             predictions = torch.stack(outputs).float().cpu().numpy()
         rewards, ties = judge(self.reward, predictions, judges.judged_labels)
         rewards = np.maximum(rewards, LOWEST_REWARD)
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
+
+    def _judged_inputs(self, judges: Folds, architecture: Architecture) -> Tensor:
+        """What an architecture sees of the rows that judge; gathered once where these are always the same."""
+        if judges is not self.folds:
+            return judges.gather(architecture, judges.held_out)
+        stem = judges.stem(architecture)
+        if stem not in self._inputs:
+            self._inputs[stem] = judges.gather(architecture, judges.held_out)
+        return self._inputs[stem]
 
     def _weights(self) -> dict[str, Tensor]:
         """A copy of the shared weights, to go back to."""
