@@ -125,7 +125,7 @@ def layer_step(x: np.ndarray, width: int) -> Callable[[], object]:
     optimizer = torch.optim.Adam([weight, bias], fused=True)
 
     def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         torch.addmm(bias, inputs, weight).square().sum().backward()
         optimizer.step()
 

@@ -77,5 +77,5 @@ def test_the_skip_penalty_pulls_skips_towards_their_target() -> None:
 
 def test_the_optimizer_is_the_authors() -> None:
     controller = Controller(DenseSpace(1, (8,)), tanh_constant=1.5, generator=torch.Generator().manual_seed(0))
-    (group,) = make_optimizer(controller, lr=0.0035).param_groups
-    assert (group["lr"], group["betas"], group["eps"]) == (0.0035, (0.0, 0.999), 1e-3)
+    optimizer = make_optimizer(controller, lr=0.0035)
+    assert (optimizer.lr, optimizer.betas, optimizer.eps, optimizer.l2) == (0.0035, (0.0, 0.999), 1e-3, 0.0)

@@ -156,7 +156,7 @@ def test_a_step_updates_only_the_part_that_its_architecture_uses() -> None:
     optimizer = make_optimizer(net.parameters(), lr=trainer.child_lr, l2=0.0)
     unused = net.weights[1].detach()[:, 4:, 4:].clone()
     for rows in folds.batches(16, 4, torch.Generator().manual_seed(0)):
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss = network_loss(net(folds.gather(narrow, rows), narrow), folds, rows, "cross_entropy").sum()
         (loss + l2_penalty(net.slices(narrow).values(), trainer.child_l2_reg)).backward()
         optimizer.step()

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
+from enas.adam import Adam
 from enas.controller import Controller, Sample
 
 
@@ -63,6 +63,6 @@ def policy_loss(
     return loss
 
 
-def make_optimizer(controller: Controller, lr: float) -> torch.optim.Adam:
+def make_optimizer(controller: Controller, lr: float) -> Adam:
     """Adam as in the authors' code: no momentum, and an ε that damps small gradients."""
-    return torch.optim.Adam(controller.parameters(), lr=lr, betas=(0.0, 0.999), eps=1e-3)
+    return Adam(controller.parameters(), lr=lr, betas=(0.0, 0.999), eps=1e-3)

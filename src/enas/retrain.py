@@ -94,7 +94,7 @@ def retrain(
             if (score, tie) > best:
                 best, kept = (score, tie), {name: tensor.detach().clone() for name, tensor in child.tensors.items()}
             curves = {"epoch": epoch, "child_loss": loss, "valid_score": score, "valid_tie_break": tie}
-            record({"stage": "retrain", "architecture": str(architecture), **curves, "lr": training.rate})
+            record({"stage": "retrain", "architecture": str(architecture), **curves, "lr": training.optimizer.lr})
             advance(f"valid {score:.3f}")
     if not kept:
         raise RunError(f"training {architecture}: no epoch gave finite outputs; lower trainer.child_lr")
@@ -121,17 +121,15 @@ class _Training:
         self.generator = generator if shuffle else None
         self.dropout = Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None
         self.log = StepLog(progress, trainer.log_every_n_steps)
-        optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
-        self.step = GuardedStep(optimizer, f"training {architecture}")
-        self.rate = 0.0
+        self.optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
+        self.step = GuardedStep(self.optimizer, f"training {architecture}")
 
     def run_epoch(self, epoch: int, n_epochs: int) -> float:
         """Train on every row once; returns the mean loss."""
         batches = list(self.folds.batches(self.trainer.batch_size, self.n_networks, self.generator))
         losses = []
         for i, rows in enumerate(batches, start=epoch * len(batches)):
-            self.rate = one_cycle(i, n_epochs * len(batches), self.trainer.child_lr)
-            self.step.optimizer.param_groups[0]["lr"] = self.rate
+            self.optimizer.lr = one_cycle(i, n_epochs * len(batches), self.trainer.child_lr)
             outputs = self.child(self.folds.gather(self.architecture, rows), self.dropout)
             loss = network_loss(outputs, self.folds, rows, self.trainer.loss)
             losses.append(self.step(loss.sum()) / self.n_networks)

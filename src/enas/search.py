@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from enas.adam import Adam
 from enas.config import ControllerSettings, Trainer
 from enas.controller import Controller
 from enas.errors import RunError
@@ -184,7 +185,7 @@ class Search:
         n_batches = -(-min(len(rows) for rows in self.folds.train) // self.trainer.batch_size)
         return max(1, min(n_stems, -(-2 * n_stems // n_batches))) if n_stems > 1 else 1
 
-    def _train_controller(self, policy: torch.optim.Optimizer) -> dict[str, float]:
+    def _train_controller(self, policy: Adam) -> dict[str, float]:
         """``train_steps`` updates; returns means over the epoch."""
         rewards: list[float] = []
         entropies: list[float] = []
@@ -197,7 +198,7 @@ class Search:
             entropies += sample.entropy.tolist()
             bonus = add_entropy(rewards[-len(scored) :], sample.entropy, self.settings.entropy_weight)
             advantage, self._baseline = advantages(bonus, self._baseline, self.settings.baseline_decay)
-            policy.zero_grad(set_to_none=True)
+            policy.zero_grad()
             policy_loss(sample, advantage, self.settings.skip_weight, self.settings.exploration).backward()
             policy.step()
         return {

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from enas.adam import Adam
 from enas.errors import RunError
 from enas.folds import Folds
 from enas.progress import Progress
@@ -43,13 +44,13 @@ def l2_penalty(tensors: Iterable[Tensor], l2: float) -> Tensor | float:
     return l2 * torch.stack([tensor.square().sum() for tensor in tensors]).sum() if l2 else 0.0
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], *, lr: float, l2: float) -> torch.optim.Adam:
+def make_optimizer(parameters: Iterable[nn.Parameter], *, lr: float, l2: float) -> Adam:
     """Adam with ``l2 · Σ w²`` added to the loss (gradient ``2 · l2 · w``), of all parameters.
 
     For shared weights pass 0 and use `l2_penalty`: Adam divides a gradient by its own size, so that the penalty alone
     would move the weights that an architecture does not use at the full rate.
     """
-    return torch.optim.Adam(parameters, lr=lr, weight_decay=2 * l2, fused=True)
+    return Adam(parameters, lr=lr, l2=l2)
 
 
 @dataclass(slots=True)
@@ -79,6 +80,16 @@ class StepLog:
         self.n_steps += 1
 
 
+class Optimizer(Protocol):
+    """What a step needs of an optimiser."""
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+
+    def step(self) -> object:
+        """Update the parameters."""
+
+
 @dataclass(slots=True)
 class GuardedStep:
     """Optimiser steps that skip a non-finite loss, count it, and give up after five in a row.
@@ -88,7 +99,7 @@ class GuardedStep:
         stage: what is being trained, for the message.
     """
 
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     stage: str
     n_skipped: int = 0
     _n_in_a_row: int = field(default=0, repr=False)
@@ -110,7 +121,7 @@ class GuardedStep:
                 )
             return float("nan")
         self._n_in_a_row = 0
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return value
