@@ -1,7 +1,8 @@
 """Adam (Kingma and Ba 2015), as ``torch.optim.Adam`` computes it.
 
-Why not that one: at its first step it imports torch's compiler, 1.2 s and 90 MB, in a program that compiles nothing and
-trains for three seconds. Large tensors are updated block by block, so that each block is read and written once.
+Why not that one: at its first step it imports torch's compiler, which takes more than a second, in a program that
+compiles nothing and trains for three seconds. Large tensors are updated block by block,
+so that each block is read and written once.
 """
 
 from collections.abc import Iterable

@@ -35,7 +35,7 @@ class Fitted:
     Args:
         model: the chosen candidate, or the weighted candidates.
         search: derived architectures and shared weights.
-        candidates: the retrained ones, in the order of their shared-weight score.
+        candidates: the retrained ones, in the order in which `choose_candidates` took them.
         selection: epoch and weight of each.
         folds: the rows as the networks saw them.
         held_out: (n_judged, C) outputs for the rows ``folds.judged``. Under cross-fitting no row had a say in the

@@ -88,6 +88,8 @@ class Search:
         generator: the source of all randomness.
         progress: where the log goes.
         record: takes one row of the training curves per epoch.
+        shuffle: draw the order of the rows anew each epoch.
+        out_of_time: asked after each epoch; the search ends when it says yes.
     """
 
     supernet: Supernet

@@ -1,8 +1,6 @@
-"""What the tests of reading share: a log that can be looked at, and a short way to read a file."""
+"""What the tests of reading share: a short way to read a file."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +9,13 @@ import pytest
 from enas.config import DataArgs
 from enas.data.dataset import Dataset
 from enas.data.tables import read_dataset
-
-
-@dataclass
-class Log:
-    """Keeps what it is told."""
-
-    lines: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
-        yield self.lines.append
-
+from enas.progress import Progress
 
 Read = Callable[..., Dataset]
 
 
 @pytest.fixture
-def log() -> Log:
-    return Log()
-
-
-@pytest.fixture
-def read(tmp_path: Path, log: Log) -> Read:
+def read(tmp_path: Path, log: Progress) -> Read:
     """Writes the given texts or bytes to files and reads them."""
 
     def write_and_read(features: str | bytes, labels: str | bytes | None = None, **options: Any) -> Dataset:

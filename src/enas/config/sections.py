@@ -104,7 +104,9 @@ class Trainer(Section):
         default=1e-4, ge=0, description="Weight of the L2 penalty; child_lr_reg is the same key."
     )
     max_search_channel: Count = Field(
-        default=512, ge=16, description="Width of the first layer, and the widest choice."
+        default=512,
+        ge=16,
+        description="Width of the first layer and the widest choice; the narrowest is W/16: take 64 or more.",
     )
     save_dir: Path = Field(default=Path("."), description="Folder under which enas/<name>/<date_time>/ is written.")
     log_every_n_steps: Count = Field(default=10, description="Training steps between two lines of the log.")
