@@ -1,0 +1,146 @@
+"""What supernet and child of the micro space share: how a cell's nodes are computed, calibration, and the two heads."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from enas.networks.blueprint import Blueprint
+from enas.networks.dropout import Dropout
+from enas.networks.operations import BatchNorm, FactorisedReduction, Projection, average_pool, he_normal, pad_same
+from enas.search_space.micro import Branch
+
+Cell = Sequence[tuple[Branch, Branch]]
+
+POOL_KERNEL, POOL_STRIDE = 5, 3
+AUXILIARY_FILTERS = 128, 768
+SEPARABLE_3, SEPARABLE_5, AVERAGE_POOL, MAX_POOL, IDENTITY = range(5)
+"""Operations of the micro space, as `search_space.micro.OPERATIONS` numbers them."""
+KERNELS = {SEPARABLE_3: 3, SEPARABLE_5: 5}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Channels and (height, width) of a state."""
+
+    n_channels: int
+    size: tuple[int, int]
+
+
+def run_nodes(
+    states: Sequence[Tensor], cell: Cell, apply: Callable[[int, int, Branch, Tensor], Tensor]
+) -> list[Tensor]:
+    """All states of a cell: its inputs, then every node, the sum of its two branches.
+
+    Args:
+        states: the two calibrated inputs.
+        cell: its nodes.
+        apply: computes (node, side 0 or 1, branch, what it reads).
+    """
+    states = list(states)
+    for node, branches in enumerate(cell):
+        left, right = (apply(node, side, branch, states[branch.source]) for side, branch in enumerate(branches))
+        states.append(left + right)
+    return states
+
+
+def unread_states(cell: Cell) -> list[int]:
+    """Indices of the states (0, 1: the inputs) that no node reads; they make up the cell's output.
+
+    Example:
+        >>> unread_states([(Branch(1, 0), Branch(1, 4)), (Branch(2, 0), Branch(2, 3))])
+        [0, 3]
+    """
+    read = {branch.source for node in cell for branch in node}
+    return [state for state in range(len(cell) + 2) if state not in read]
+
+
+class Calibration(nn.Module):
+    """Brings a layer's input to the layer's side and channels; nothing where it has them.
+
+    Args:
+        given: what comes.
+        n_channels, size: what is wanted; a side may be halved.
+        running: as `BatchNorm`'s.
+    """
+
+    def __init__(
+        self, given: Shape, n_channels: int, size: tuple[int, int], *, running: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.reduction: FactorisedReduction | None = None
+        self.projection: Projection | None = None
+        if given.size != size:
+            self.reduction = FactorisedReduction(given.n_channels, n_channels, running=running, generator=generator)
+        elif given.n_channels != n_channels:
+            self.projection = Projection(given.n_channels, n_channels, running=running, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.reduction is not None:
+            x = self.reduction(F.relu(x))
+        elif self.projection is not None:
+            x = self.projection(x)
+        return x
+
+
+class Stem(nn.Module):
+    """Convolution 3×3 to 3·C channels, batch norm."""
+
+    def __init__(self, plan: Blueprint, *, running: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        fan_in = 9 * plan.n_image_channels
+        n_out = 3 * plan.n_filters
+        self.weight = he_normal(n_out, plan.n_image_channels, 3, 3, fan_in=fan_in, generator=generator)
+        self.norm = BatchNorm(n_out, running=running)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1 or 3, H, W) to (B, 3·C, H, W), channels last."""
+        x = x.to(memory_format=torch.channels_last)
+        stem: Tensor = self.norm(F.conv2d(x, self.weight, padding=1))
+        return stem
+
+
+class Head(nn.Module):
+    """ReLU → global average → dropout → linear without bias."""
+
+    def __init__(self, n_channels: int, n_classes: int, *, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = he_normal(n_classes, n_channels, fan_in=n_channels, generator=generator)
+
+    def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
+        """(B, C, H, W) to logits (B, n_classes)."""
+        pooled = F.relu(x).mean(dim=(2, 3))
+        return F.linear(dropout(pooled) if dropout else pooled, self.weight)
+
+
+class AuxiliaryHead(nn.Module):
+    """ReLU → average pool 5×5, stride 3 → 1×1 to 128 → BN → ReLU → the whole map to 768 → BN → ReLU → mean → linear.
+
+    It is pooled without padding where (side − 3) is a multiple of 5, as on the authors' 8 pixels, else with same
+    padding.
+    """
+
+    def __init__(self, given: Shape, n_classes: int, *, running: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        self.is_padded = any((side - 3) % 5 or side < POOL_KERNEL for side in given.size)
+        height, width = (_pooled_side(side, self.is_padded) for side in given.size)
+        n_first, n_second = AUXILIARY_FILTERS
+        fan_in = n_first * height * width
+        self.project = he_normal(n_first, given.n_channels, 1, 1, fan_in=given.n_channels, generator=generator)
+        self.project_norm = BatchNorm(n_first, running=running)
+        self.whole = he_normal(n_second, n_first, height, width, fan_in=fan_in, generator=generator)
+        self.whole_norm = BatchNorm(n_second, running=running)
+        self.weight = he_normal(n_classes, n_second, fan_in=n_second, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to logits (B, n_classes)."""
+        x = average_pool(F.relu(x), POOL_KERNEL, POOL_STRIDE, padded=self.is_padded)
+        x = F.relu(self.project_norm(F.conv2d(x, self.project)))
+        x = F.relu(self.whole_norm(F.conv2d(pad_same(x, (x.shape[2], x.shape[3]), 1), self.whole)))
+        return F.linear(x.mean(dim=(2, 3)), self.weight)
+
+
+def _pooled_side(side: int, is_padded: bool) -> int:
+    return -(-side // POOL_STRIDE) if is_padded else (side - POOL_KERNEL) // POOL_STRIDE + 1

@@ -1,0 +1,170 @@
+"""The micro space's child (Pham et al. 2018, section 2.4): the stand-alone network of one architecture.
+
+It differs from the supernet's layers as in the originals: the second input passes one more ReLU → 1×1 → BN; in a
+reduction cell the operations that read an input of the cell have stride 2 (identity becomes a factorised reduction);
+the output is the concatenation of the unread states without a 1×1 convolution. Running statistics are kept for evaluation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from enas.networks.blueprint import Blueprint, Layer
+from enas.networks.cell import (
+    AVERAGE_POOL,
+    IDENTITY,
+    KERNELS,
+    MAX_POOL,
+    AuxiliaryHead,
+    Calibration,
+    Cell,
+    Head,
+    Shape,
+    Stem,
+    run_nodes,
+    unread_states,
+)
+from enas.networks.drop_path import drop_path
+from enas.networks.dropout import Dropout
+from enas.networks.operations import FactorisedReduction, Projection, SeparableConv, average_pool, max_pool
+from enas.search_space import Architecture, MicroSpace
+from enas.search_space.micro import Branch
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What training adds.
+
+    Args:
+        dropout: before the linear head.
+        keep: drop path's keep probability of a layer's branches; the identity is never dropped.
+        generator: draws the paths.
+    """
+
+    dropout: Dropout | None
+    keep: Callable[[int], float]
+    generator: torch.Generator
+
+
+class ChildLayer(nn.Module):
+    """One layer of a child.
+
+    Args:
+        given: shapes of its two inputs.
+        layer: its side and the channels of its nodes.
+        cell: its nodes.
+        generator: draws the weights.
+    """
+
+    def __init__(self, given: tuple[Shape, Shape], layer: Layer, cell: Cell, generator: torch.Generator) -> None:
+        super().__init__()
+        n = layer.n_channels
+        self.cell, self.is_reduction = cell, layer.is_reduction
+        self.unread = unread_states(cell)
+        size = given[1].size
+        self.calibrations = nn.ModuleList(
+            Calibration(shape, n, size, running=True, generator=generator) for shape in given
+        )
+        self.base = Projection(n, n, running=True, generator=generator)
+        self.branches = nn.ModuleDict()
+        for node, branches in enumerate(cell):
+            for side, branch in enumerate(branches):
+                stride = self._stride(branch)
+                if branch.operation in KERNELS:
+                    kernel = KERNELS[branch.operation]
+                    module: nn.Module = SeparableConv(n, kernel, stride=stride, running=True, generator=generator)
+                elif branch.operation == IDENTITY and stride == 2:
+                    module = FactorisedReduction(n, n, running=True, generator=generator)
+                else:
+                    continue
+                self.branches[f"{node}_{side}"] = module
+        large = [state for state in self.unread if state < 2 and layer.is_reduction]
+        self.combine = nn.ModuleDict(
+            {str(state): FactorisedReduction(n, n, running=True, generator=generator) for state in large}
+        )
+        self.shape = Shape(len(self.unread) * n, layer.size)
+
+    def forward(self, first: Tensor, second: Tensor, drop: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Both inputs to (B, n_unread·C, H, W)."""
+        inputs = self.calibrations[0](first), self.base(self.calibrations[1](second))
+
+        def apply(node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
+            y = self._operate(node, side, branch, x)
+            return drop(y) if drop is not None and branch.operation != IDENTITY else y
+
+        states = run_nodes(inputs, self.cell, apply)
+        kept = [self.combine[str(i)](states[i]) if str(i) in self.combine else states[i] for i in self.unread]
+        return torch.cat(kept, dim=1) if len(kept) > 1 else kept[0]
+
+    def _operate(self, node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
+        name = f"{node}_{side}"
+        if name in self.branches:
+            x = self.branches[name](x)
+        elif branch.operation == AVERAGE_POOL:
+            x = average_pool(x, stride=self._stride(branch))
+        elif branch.operation == MAX_POOL:
+            x = max_pool(x, stride=self._stride(branch))
+        return x
+
+    def _stride(self, branch: Branch) -> int:
+        return 2 if self.is_reduction and branch.source < 2 else 1
+
+
+class MicroChild(nn.Module):
+    """The network of one architecture.
+
+    Args:
+        space: its search space.
+        architecture: two cells.
+        plan: layers, sizes, channels, heads.
+        generator: draws the initial weights.
+    """
+
+    def __init__(
+        self, *, space: MicroSpace, architecture: Architecture, plan: Blueprint, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.plan = plan
+        normal, reduction = space.cells(architecture)
+        self.stem = Stem(plan, running=True, generator=generator)
+        given = (Shape(3 * plan.n_filters, plan.size),) * 2
+        layers: list[ChildLayer] = []
+        for layer in plan.layers:
+            layers.append(ChildLayer(given, layer, reduction if layer.is_reduction else normal, generator))
+            given = given[1], layers[-1].shape
+        self.layers = nn.ModuleList(layers)
+        self.head = Head(given[1].n_channels, plan.n_classes, generator=generator)
+        self.auxiliary: AuxiliaryHead | None = None
+        if plan.auxiliary_after is not None:
+            shape = layers[plan.auxiliary_after].shape
+            self.auxiliary = AuxiliaryHead(shape, plan.n_classes, running=True, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (1, B, n_classes) of images (B, 1 or 3, H, W)."""
+        logits: Tensor = self.head(self._outputs(x, None)[-1])
+        return logits[None]
+
+    def train_outputs(self, x: Tensor, noise: Noise | None = None) -> tuple[Tensor, ...]:
+        """Logits (1, B, n_classes) of the head and, if there is one, of the auxiliary head."""
+        outputs = self._outputs(x, noise)
+        logits = self.head(outputs[-1], noise.dropout if noise else None)[None]
+        if self.auxiliary is None or self.plan.auxiliary_after is None:
+            return (logits,)
+        return logits, self.auxiliary(outputs[self.plan.auxiliary_after])[None]
+
+    def _outputs(self, x: Tensor, noise: Noise | None) -> list[Tensor]:
+        """Every layer's output."""
+        stem = self.stem(x)
+        given, outputs = (stem, stem), []
+        for index, layer in enumerate(self.layers):
+            outputs.append(layer(*given, _dropper(noise, index)))
+            given = given[1], outputs[-1]
+        return outputs
+
+
+def _dropper(noise: Noise | None, layer: int) -> Callable[[Tensor], Tensor] | None:
+    """Drop path at the layer's keep probability; None where everything is kept."""
+    keep = noise.keep(layer) if noise else 1.0
+    return (lambda x: drop_path(x, keep, noise.generator)) if noise and keep < 1 else None

@@ -1,0 +1,163 @@
+"""The operations of the micro cells (Pham et al. 2018, section 2.4), as TensorFlow computed them.
+
+"Same" padding of a stride of 2 on an even side goes to the bottom and the right. Average pools do not count padded
+cells. Batch norm: ε 1e-5, running decay 0.9; no convolution has a bias.
+
+Departure: weights start with He's deviation for the true fan-in; the original counted the number of a node's possible
+inputs as the fan-in of the supernet's depthwise weights.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPSILON = 1e-5
+MOMENTUM = 0.1  # of new statistics in the running ones
+
+
+def he_normal(*shape: int, fan_in: int, generator: torch.Generator) -> nn.Parameter:
+    """Gaussian weights of deviation sqrt(2 / fan_in) (He et al. 2015)."""
+    return nn.Parameter(torch.randn(*shape, generator=generator) * (2 / fan_in) ** 0.5)
+
+
+def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Cells to add before and after, so that a side becomes ceil(side / stride).
+
+    Example:
+        >>> same_padding(32, 5, 1), same_padding(32, 5, 2), same_padding(7, 3, 2)
+        ((2, 2), (1, 2), (1, 1))
+    """
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
+
+
+def pad_same(x: Tensor, kernel: tuple[int, int], stride: int, value: float = 0.0) -> Tensor:
+    """Pad (B, C, H, W) as `same_padding` says, for a kernel of (height, width)."""
+    height, width = x.shape[2:]
+    padding = (*same_padding(width, kernel[1], stride), *same_padding(height, kernel[0], stride))
+    return F.pad(x, padding, value=value) if any(padding) else x
+
+
+def average_pool(x: Tensor, kernel: int = 3, stride: int = 1, *, padded: bool = True) -> Tensor:
+    """Mean over the cells of each window that lie inside; ``padded``: same padding, else none."""
+    if not padded:
+        return F.avg_pool2d(x, kernel, stride)
+    if stride == 1:
+        return F.avg_pool2d(x, kernel, 1, kernel // 2, count_include_pad=False)
+    window = (kernel, kernel)
+    inside = pad_same(x.new_ones(1, 1, *x.shape[2:]), window, stride)
+    return F.avg_pool2d(pad_same(x, window, stride), kernel, stride) / F.avg_pool2d(inside, kernel, stride)
+
+
+def max_pool(x: Tensor, stride: int = 1) -> Tensor:
+    """Largest of 3×3 cells, same padding."""
+    if stride == 1:
+        return F.max_pool2d(x, 3, 1, 1)
+    return F.max_pool2d(pad_same(x, (3, 3), stride, -torch.inf), 3, stride)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over (B, H, W).
+
+    Args:
+        n_channels: C.
+        running: keep running statistics and use them in evaluation; False: the batch's own, always (supernet).
+    """
+
+    mean: Tensor | None
+    variance: Tensor | None
+
+    def __init__(self, n_channels: int, *, running: bool) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(n_channels))
+        self.offset = nn.Parameter(torch.zeros(n_channels))
+        self.register_buffer("mean", torch.zeros(n_channels) if running else None)
+        self.register_buffer("variance", torch.ones(n_channels) if running else None)
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether the statistics are the batch's own."""
+        return self.training or self.mean is None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(
+            x, self.mean, self.variance, self.scale, self.offset, self.uses_batch, momentum=MOMENTUM, eps=EPSILON
+        )
+
+    @torch.no_grad()
+    def remember(self, mean: Tensor, variance: Tensor, n: int) -> None:
+        """Take a batch's statistics (of ``n`` cells, variance biased) into the running ones."""
+        if self.mean is not None and self.variance is not None:
+            self.mean.lerp_(mean, MOMENTUM)
+            self.variance.lerp_(variance * (n / max(n - 1, 1)), MOMENTUM)
+
+
+class Projection(nn.Module):
+    """ReLU → convolution 1×1 → batch norm."""
+
+    def __init__(self, n_in: int, n_out: int, *, running: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = he_normal(n_out, n_in, 1, 1, fan_in=n_in, generator=generator)
+        self.norm = BatchNorm(n_out, running=running)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n_in, H, W) to (B, n_out, H, W)."""
+        normed: Tensor = self.norm(F.conv2d(F.relu(x), self.weight))
+        return normed
+
+
+class FactorisedReduction(nn.Module):
+    """Half the channels from the even pixels, half from those one down and right of them; then batch norm."""
+
+    def __init__(self, n_in: int, n_out: int, *, running: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        self.even = he_normal(n_out // 2, n_in, 1, 1, fan_in=n_in, generator=generator)
+        self.odd = he_normal(n_out - n_out // 2, n_in, 1, 1, fan_in=n_in, generator=generator)
+        self.norm = BatchNorm(n_out, running=running)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n_in, H, W) to (B, n_out, ceil(H/2), ceil(W/2))."""
+        even = F.conv2d(x, self.even, stride=2)
+        odd = F.conv2d(F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:], self.odd, stride=2)
+        normed: Tensor = self.norm(torch.cat((even, odd), dim=1))
+        return normed
+
+
+class SeparableUnit(nn.Module):
+    """ReLU → depthwise k×k → pointwise 1×1 → batch norm."""
+
+    def __init__(
+        self, n_channels: int, kernel: int, *, stride: int = 1, running: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.depth = he_normal(n_channels, 1, kernel, kernel, fan_in=kernel * kernel, generator=generator)
+        self.point = he_normal(n_channels, n_channels, 1, 1, fan_in=n_channels, generator=generator)
+        self.norm = BatchNorm(n_channels, running=running)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride))."""
+        n_channels, _, kernel, _ = self.depth.shape
+        if self.stride == 1:
+            x = F.conv2d(F.relu(x), self.depth, padding=kernel // 2, groups=n_channels)
+        else:
+            padded = pad_same(F.relu(x), (kernel, kernel), self.stride)
+            x = F.conv2d(padded, self.depth, stride=self.stride, groups=n_channels)
+        normed: Tensor = self.norm(F.conv2d(x, self.point))
+        return normed
+
+
+class SeparableConv(nn.Module):
+    """Two separable units; a stride is the first one's."""
+
+    def __init__(
+        self, n_channels: int, kernel: int, *, stride: int = 1, running: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.first = SeparableUnit(n_channels, kernel, stride=stride, running=running, generator=generator)
+        self.second = SeparableUnit(n_channels, kernel, running=running, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride))."""
+        twice: Tensor = self.second(self.first(x))
+        return twice
