@@ -79,7 +79,7 @@ def run_fold(task: Task) -> Result:
     import torch
     from sklearn.model_selection import StratifiedKFold
 
-    from enas.config import load_config
+    from enas.config import load_table_config
     from enas.console import Silent
     from enas.fit import fit
 
@@ -89,7 +89,7 @@ def run_fold(task: Task) -> Result:
     labels = table.target.values
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=task.seed).split(labels, labels)
     train, test = list(folds)[task.fold]
-    config, _ = load_config({"name": "genes", "seed": task.seed, **SETTINGS}, task.overrides)
+    config, _ = load_table_config({"name": "genes", "seed": task.seed, **SETTINGS}, task.overrides)
     start = time.perf_counter()
     model = fit(take(table, train), config, progress=Silent(), record=lambda row: None).model
     fitted = time.perf_counter()

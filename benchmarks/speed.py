@@ -197,9 +197,9 @@ def fit_once(n_rows: int, n_features: int) -> tuple[float, float]:
 
 
 def make_config(settings: Mapping[str, object]) -> "Config":
-    from enas.config import load_config
+    from enas.config import load_table_config
 
-    return load_config(settings)[0]
+    return load_table_config(settings)[0]
 
 
 def random_table(n_rows: int, n_features: int) -> "Dataset":

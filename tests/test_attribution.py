@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.attribution import MAX_PAIRS, attribute, pair_multipliers
-from enas.config import load_config
+from enas.config import load_table_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.fit import fit
@@ -118,7 +118,7 @@ def test_values_of_a_trained_model_agree_with_exact_shapley_values(regression: b
     labels = Target(("y",), (size > np.median(size)).astype(np.int64), ("a", "b"))
     target = Target(("y",), size[:, None]) if regression else labels
     table = Dataset(x, tuple("abcdefgh"), True, tuple(map(str, range(120))), True, target, "x.tsv")
-    config, _ = load_config({"name": "shapley", "device": "cpu"}, SETTINGS)
+    config, _ = load_table_config({"name": "shapley", "device": "cpu"}, SETTINGS)
     model = fit(table, config, progress=Silent(), record=lambda row: None).model
     found = attribute(model, x[:8], x[10:30])
     exact = np.stack([exact_shapley(model, row, x[10:30]) for row in x[:8]])  # (n, p, C)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from enas.config import Config, load_config
+from enas.config import Config, load_table_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.errors import ConfigError, DataError
@@ -36,7 +36,7 @@ def classes(n: int, n_small: int = 0) -> Target:
 
 def config(*overrides: str, split: float | None = None) -> Config:
     args = {"features_file": "x.tsv", "labels_file": "y.tsv", "validation_split": split}
-    return load_config({"name": "plan", "data_train": {"args": args}}, overrides)[0]
+    return load_table_config({"name": "plan", "data_train": {"args": args}}, overrides)[0]
 
 
 def table(n: int, p: int) -> Dataset:

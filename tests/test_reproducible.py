@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from enas.automl import Auto
-from enas.config import load_config
+from enas.config import load_table_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.fit import fit
@@ -92,7 +92,7 @@ def test_the_out_of_fold_estimate_of_noise_is_chance() -> None:
         target = Target(("y",), generator.permutation(np.arange(40) % 2), ("a", "b"))
         names = tuple(f"g{i}" for i in range(200))
         table = Dataset(x, names, True, tuple(map(str, range(40))), True, target, "x.tsv")
-        config, _ = load_config({"name": "noise", "device": "cpu", "seed": seed}, settings)
+        config, _ = load_table_config({"name": "noise", "device": "cpu", "seed": seed}, settings)
         fitted = fit(table, config, progress=Silent(), record=lambda row: None)
         scores.append(float((fitted.held_out.argmax(axis=1) == fitted.folds.judged_labels).mean()))
     # stratified folds make the true expectation a little less than a half; three standard errors are 0.09

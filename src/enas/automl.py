@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from enas.config import Inference, load_config
+from enas.config import Inference, load_table_config
 from enas.console import Console
 from enas.data.dataset import Dataset
 from enas.files import read_json, write_json
@@ -38,7 +38,7 @@ class Auto:
         progress: Progress | None = None,
     ) -> None:
         self.progress: Progress = progress or Console()
-        self.config, notes = load_config(config, overrides)
+        self.config, notes = load_table_config(config, overrides)
         self._run = open_run(Path(run)) if run is not None else None
         self._tables = Tables(self.config, self.progress)
         self._training_table: Dataset | None = None

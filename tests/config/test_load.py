@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from enas.config import list_missing_files, load_config
+from enas.config import list_missing_files, load_table_config
 from enas.config.legacy import INERT_KEYS
 from enas.config.starter import config_schema, starter
 from enas.errors import ConfigError
@@ -18,12 +18,12 @@ TABLE = {"args": {"features_file": "x.tsv", "labels_file": "y.tsv"}}
 
 def problems(raw: dict[str, Any], *overrides: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load_config({"name": "x", "data_train": TABLE, **raw}, overrides)
+        load_table_config({"name": "x", "data_train": TABLE, **raw}, overrides)
     return str(caught.value).split("\n")
 
 
 def test_the_predecessors_config_loads_unchanged() -> None:
-    config, notes = load_config(EXAMPLES / "autogenome.json")
+    config, notes = load_table_config(EXAMPLES / "autogenome.json")
     assert notes == []
     assert config.name == "enas_demo"
     assert config.model.args.output_classes == 2
@@ -47,13 +47,13 @@ def test_the_predecessors_config_with_its_own_comments_loads(shared: Path, tmp_p
     page = (shared / "seeds" / "autogenome-enas-case.md").read_text(encoding="utf-8")
     config = next(block for block in page.split("```") if '"data_predict"' in block).removeprefix("javascript")
     (tmp_path / "seed.json").write_text(config, encoding="utf-8")
-    loaded, notes = load_config(tmp_path / "seed.json")
+    loaded, notes = load_table_config(tmp_path / "seed.json")
     assert notes == []
     assert loaded.trainer.save_dir == Path("/experiments")
 
 
 def test_defaults() -> None:
-    config, notes = load_config({"name": "x", "trainer": None, "controller": {}})
+    config, notes = load_table_config({"name": "x", "trainer": None, "controller": {}})
     assert notes == []
     assert (config.trainer.batch_size, config.trainer.folds, config.trainer.reward) == (64, "auto", None)
     assert (config.controller.lr, config.preprocessing.screen, config.seed) == (0.0035, "auto", 0)
@@ -63,13 +63,13 @@ def test_defaults() -> None:
 
 
 def test_a_resolved_config_loads_to_itself(tmp_path: Path) -> None:
-    config, _ = load_config(EXAMPLES / "autogenome.json", ["controller.temperature=5"])
+    config, _ = load_table_config(EXAMPLES / "autogenome.json", ["controller.temperature=5"])
     (tmp_path / "config.json").write_text(config.model_dump_json())
-    assert load_config(tmp_path / "config.json") == (config, [])
+    assert load_table_config(tmp_path / "config.json") == (config, [])
 
 
 def test_a_config_is_frozen() -> None:
-    config, _ = load_config({"name": "x"})
+    config, _ = load_table_config({"name": "x"})
     with pytest.raises(ValidationError):
         config.seed = 3
 
@@ -80,7 +80,7 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path: Path, monkeypatch: pyte
         "name: x\ndata_train: {args: {data_dir: ../data, features_file: a.tsv, labels_file: ~/y.tsv}}\n"
         "data_predict: {args: {features_file: b.tsv}}\npredictor: {checkpoint_path: m.st}\ntrainer: {child_lr: 1e-3}\n"
     )
-    config, _ = load_config(tmp_path / "c.yaml")
+    config, _ = load_table_config(tmp_path / "c.yaml")
     assert config.data_train is not None
     assert config.data_predict is not None
     assert config.predictor is not None
@@ -99,7 +99,7 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path: Path, monkeypatch: pyte
 )
 def test_delimiters(given: str | None, meant: str | None) -> None:
     args = {**TABLE["args"], "delimiter": given}
-    config, _ = load_config({"name": "x", "data_train": {"args": args}})
+    config, _ = load_table_config({"name": "x", "data_train": {"args": args}})
     assert config.data_train is not None
     assert config.data_train.args.delimiter == meant
 
@@ -138,7 +138,7 @@ def test_each_wrong_value_is_told(override: str, problem: str) -> None:
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('{"trainer": {"batchsize": 3, "n_seeds": 0}, "device": "gpu"}')
     with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path / "bad.json", ["seed=x"])
+        load_table_config(tmp_path / "bad.json", ["seed=x"])
     lines = [line.removeprefix(f"{tmp_path / 'bad.json'}: ") for line in str(caught.value).split("\n")]
     keys = sorted(line.split(":")[0] for line in lines)
     assert keys == ["--set", "device", "name", "trainer.batchsize", "trainer.n_seeds"]
@@ -166,14 +166,16 @@ def test_keys_that_contradict_one_another(raw: dict[str, Any], key: str) -> None
 
 def test_a_validation_set_excludes_a_split() -> None:
     args = {**TABLE["args"], "validation_features": "v", "validation_labels": "w"}
-    config, _ = load_config({"name": "x", "data_train": {"args": args}})
+    config, _ = load_table_config({"name": "x", "data_train": {"args": args}})
     assert config.data_train is not None
     (line,) = problems({"data_train": {"args": {**args, "validation_split": 0.2}}})
     assert line.startswith("config: data_train.args.validation_split: ")
 
 
 def test_a_label_column_needs_no_file() -> None:
-    config, _ = load_config({"name": "x", "data_train": {"args": {"features_file": "x", "label_column": ["a", "b"]}}})
+    config, _ = load_table_config(
+        {"name": "x", "data_train": {"args": {"features_file": "x", "label_column": ["a", "b"]}}}
+    )
     assert config.data_train is not None
     assert config.data_train.args.label_column == ["a", "b"]
 
@@ -184,7 +186,7 @@ def test_keys_without_effect_are_noted() -> None:
         "input_fn": {"capacity": 9, "min_after_dequeue": 1},
         "trainer": {"num_gpus": 2, "batch_size": 8},
     }
-    config, notes = load_config(raw)
+    config, notes = load_table_config(raw)
     assert notes == [
         "config: input_fn.capacity: has no effect here",
         "config: input_fn.min_after_dequeue: has no effect here",
@@ -194,12 +196,12 @@ def test_keys_without_effect_are_noted() -> None:
 
 
 def test_the_key_by_which_editors_find_the_schema() -> None:
-    assert load_config({"$schema": "enas.schema.json", "name": "x"})[1] == []
+    assert load_table_config({"$schema": "enas.schema.json", "name": "x"})[1] == []
     assert "$schema" in config_schema()["properties"]
 
 
 def test_the_predecessors_other_names() -> None:
-    config, notes = load_config({"name": "x", "trainer": {"child_lr_reg": 0.1, "monitor": "AUC", "saver": "out"}})
+    config, notes = load_table_config({"name": "x", "trainer": {"child_lr_reg": 0.1, "monitor": "AUC", "saver": "out"}})
     assert notes == []
     assert (config.trainer.child_l2_reg, config.trainer.reward) == (0.1, "auroc")
     assert config.trainer.save_dir == Path.cwd() / "out"
@@ -207,19 +209,19 @@ def test_the_predecessors_other_names() -> None:
 
 @pytest.mark.parametrize("trainer", [{"monitor": "f-score"}, {"monitor": "accuracy", "reward": "auroc"}, {"saver": {}}])
 def test_other_names_that_cannot_be_honoured_are_noted(trainer: dict[str, Any]) -> None:
-    _, notes = load_config({"name": "x", "trainer": trainer})
+    _, notes = load_table_config({"name": "x", "trainer": trainer})
     assert len(notes) == 1
 
 
 def test_accuracy_as_monitor_does_not_break_a_regression() -> None:
     raw = {"name": "x", "trainer": {"monitor": "accuracy"}, "model": {"args": {"is_regression": True}}}
-    config, notes = load_config(raw)
+    config, notes = load_table_config(raw)
     assert config.trainer.reward is None
     assert len(notes) == 1
 
 
 def test_an_architecture_may_be_a_list() -> None:
-    config, _ = load_config({"name": 7, "evaluator": {"arc": [3, 0, 1]}, "predictor": {"arc": "[3 0 1 2 1 1]"}})
+    config, _ = load_table_config({"name": 7, "evaluator": {"arc": [3, 0, 1]}, "predictor": {"arc": "[3 0 1 2 1 1]"}})
     assert config.evaluator is not None
     assert config.predictor is not None
     assert (config.name, config.evaluator.arc, config.predictor.arc) == ("7", "3 0 1", "[3 0 1 2 1 1]")
@@ -227,7 +229,7 @@ def test_an_architecture_may_be_a_list() -> None:
 
 def test_the_starter_loads(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(starter())
-    config, notes = load_config(tmp_path / "c.json")
+    config, notes = load_table_config(tmp_path / "c.json")
     assert notes == []
     assert config.data_train is not None
     assert config.data_train.args.features_file == tmp_path / "data" / "features.tsv"

@@ -1,5 +1,6 @@
 """AutoGenome's keys that mean something else here, or nothing: renamed or set aside, with a note, never silently."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Note = tuple[str, str]  # dotted key path, text
@@ -64,14 +65,19 @@ def settle_legacy_keys(raw: dict[str, Any]) -> tuple[list[Note], list[Note]]:
         clashes += _settle_regularisation(trainer)
         notes += _settle_monitor(trainer, regression)
         notes += _settle_saver(trainer)
-    for path, keys in INERT_KEYS.items():
+    return notes + drop_inert_keys(raw, INERT_KEYS), clashes
+
+
+def drop_inert_keys(raw: dict[str, Any], inert: Mapping[str, Sequence[str]]) -> list[Note]:
+    """Remove, in place, the keys that are listed by section and have no effect here; a note for each with a value."""
+    notes: list[Note] = []
+    for path, keys in inert.items():
         section = raw
         for part in path.split(".") if path else ():
             section = _section(section, part)
-        for key in [key for key in section if key in keys]:
-            if section.pop(key) is not None:
-                notes.append((f"{path}.{key}".lstrip("."), "has no effect here"))
-    return notes, clashes
+        found = {key: section.pop(key) for key in list(section) if key in keys}
+        notes += [(f"{path}.{key}".lstrip("."), "has no effect here") for key in found if found[key] is not None]
+    return notes
 
 
 def _section(raw: dict[str, Any], key: str) -> dict[str, Any]:

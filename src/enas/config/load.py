@@ -1,6 +1,5 @@
 """Load a configuration: read it, apply overrides, refuse what is wrong, make its paths absolute."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,18 +8,26 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from enas.config.file import apply_overrides, read_source
+from enas.config.image_legacy import settle_image_keys
+from enas.config.image_problems import cycle_notes, image_contradictions
+from enas.config.image_sections import ImageConfig
 from enas.config.legacy import settle_legacy_keys
-from enas.config.problems import contradictions, describe, report
-from enas.config.sections import Config, DataArgs, Section
+from enas.config.paths import resolve_image_paths, resolve_paths
+from enas.config.presets import apply_preset
+from enas.config.problems import Problem, contradictions, describe, report
+from enas.config.sections import Config
 from enas.errors import ConfigError
 
-TABLES = ("data_train", "data_evaluate", "data_predict")
-TABLE_FILES = ("features_file", "labels_file", "validation_features", "validation_labels")
-AnySection = TypeVar("AnySection", bound=Section)
+AnyConfig = TypeVar("AnyConfig", Config, ImageConfig)
+Tell = Callable[[str, str], str]
 
 
-def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
-    """Read and check a configuration.
+def load_config(
+    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()
+) -> tuple[Config | ImageConfig, list[str]]:
+    """Read and check a configuration, of tables or of images.
+
+    It is one of images if it names a ``preset``, a ``model.args.search_space`` or a ``trainer.train_data_dir``.
 
     Args:
         source: a JSON file (comments and trailing commas allowed), a YAML file, or a mapping of the same shape.
@@ -35,66 +42,81 @@ def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
 
     Example:
         >>> config, notes = load_config({"name": "demo"}, ["trainer.batch_size=32"])
-        >>> config.trainer.batch_size, config.trainer.top_k_candidates, notes
-        (32, 2, [])
+        >>> type(config).__name__, config.trainer.batch_size, notes
+        ('Config', 32, [])
+        >>> config, _ = load_config({"preset": "micro-mnist", "trainer": {"train_data_dir": "mnist/train"}})
+        >>> type(config).__name__, config.name, config.trainer.batch_size
+        ('ImageConfig', 'micro-mnist', 160)
     """
     raw, where, folder = read_source(source)
     tell = partial(report, where=where, overridden=apply_overrides(raw, overrides))
+    if _is_of_images(raw):
+        return _load_images(raw, folder, tell)
+    return _load_tables(raw, folder, tell)
+
+
+def load_table_config(
+    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()
+) -> tuple[Config, list[str]]:
+    """Read and check a configuration of tables; see `load_config`.
+
+    Raises:
+        ConfigError: as `load_config`, and if the configuration is one of images.
+    """
+    config, notes = load_config(source, overrides)
+    if not isinstance(config, Config):
+        raise ConfigError(f"{config.name}: is a configuration of images, but a table is needed here")
+    return config, notes
+
+
+def load_image_config(
+    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()
+) -> tuple[ImageConfig, list[str]]:
+    """Read and check a configuration of images; see `load_config`.
+
+    Raises:
+        ConfigError: as `load_config`, and if the configuration is one of tables.
+    """
+    config, notes = load_config(source, overrides)
+    if not isinstance(config, ImageConfig):
+        raise ConfigError(f"{config.name}: is a configuration of tables, but folders of images are needed here")
+    return config, notes
+
+
+def _is_of_images(raw: Mapping[str, Any]) -> bool:
+    named = raw.get("preset"), _value(raw, "model", "args", "search_space"), _value(raw, "trainer", "train_data_dir")
+    return any(value is not None for value in named)
+
+
+def _value(raw: Any, *keys: str) -> Any:
+    for key in keys:
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw
+
+
+def _load_tables(raw: dict[str, Any], folder: Path, tell: Tell) -> tuple[Config, list[str]]:
     notes, clashes = settle_legacy_keys(raw)
     _refuse(clashes, tell)
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError("\n".join(tell(*problem) for problem in describe(error, Config))) from None
+    config = _validate(raw, Config, tell)
     _refuse(contradictions(config), tell)
-    return _resolve_paths(config, folder), [tell(*note) for note in notes]
+    return resolve_paths(config, folder), [tell(*note) for note in notes]
 
 
-def list_missing_files(config: Config) -> list[str]:
-    """The data files that a loaded configuration names and that are not there, a line for each."""
-    named: list[tuple[str, Path | None]] = []
-    for table in TABLES:
-        if section := getattr(config, table):
-            named += [(f"{table}.args.{key}", getattr(section.args, key)) for key in TABLE_FILES]
-    for stage in ("evaluator", "predictor"):
-        if section := getattr(config, stage):
-            named += [(f"{stage}.checkpoint_path", section.checkpoint_path)]
-    if config.explainer:
-        named += [("explainer.args.features_name_file", config.explainer.args.features_name_file)]
-    return [f"{key}: {path}: no such file" for key, path in named if path and not path.exists()]
+def _load_images(raw: dict[str, Any], folder: Path, tell: Tell) -> tuple[ImageConfig, list[str]]:
+    notes, clashes = settle_image_keys(raw)
+    _refuse(clashes, tell)
+    config = _validate(apply_preset(raw), ImageConfig, tell)
+    _refuse(image_contradictions(config), tell)
+    return resolve_image_paths(config, folder), [tell(*note) for note in [*notes, *cycle_notes(config)]]
 
 
-def _refuse(problems: Sequence[tuple[str, str]], tell: Callable[[str, str], str]) -> None:
+def _validate(raw: Mapping[str, Any], model: type[AnyConfig], tell: Tell) -> AnyConfig:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(tell(*problem) for problem in describe(error, model))) from None
+
+
+def _refuse(problems: Sequence[Problem], tell: Tell) -> None:
     if problems:
         raise ConfigError("\n".join(tell(*problem) for problem in problems))
-
-
-def _resolve_paths(config: Config, folder: Path) -> Config:
-    """All paths absolute: the files of a table start at its data_dir, the others at ``folder``."""
-    update: dict[str, Any] = {"trainer": _absolute(config.trainer, folder, "save_dir")}
-    for key in TABLES:
-        if section := getattr(config, key):
-            update[key] = section.model_copy(update={"args": _resolve_table(section.args, folder)})
-    for key in ("evaluator", "predictor"):
-        if section := getattr(config, key):
-            update[key] = _absolute(section, folder, "checkpoint_path")
-    if config.explainer:
-        args = _absolute(config.explainer.args, folder, "features_name_file")
-        update["explainer"] = config.explainer.model_copy(update={"args": args})
-    return config.model_copy(update=update)
-
-
-def _resolve_table(args: DataArgs, folder: Path) -> DataArgs:
-    data_dir = _join(folder, args.data_dir or Path())
-    args = _absolute(args, data_dir, *TABLE_FILES)
-    return args.model_copy(update={"data_dir": data_dir})
-
-
-def _absolute(section: AnySection, folder: Path, *keys: str) -> AnySection:
-    """The section with the named paths, where given, made absolute."""
-    paths = {key: getattr(section, key) for key in keys}
-    return section.model_copy(update={key: _join(folder, path) for key, path in paths.items() if path})
-
-
-def _join(folder: Path, path: Path) -> Path:
-    return Path(os.path.abspath(folder / os.path.expanduser(path)))

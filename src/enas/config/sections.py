@@ -9,12 +9,16 @@ from enas.config.values import (
     Arc,
     Count,
     Delimiter,
+    Device,
     Folds,
     Natural,
     Number,
     OptionalPath,
+    Precision,
     ProjectName,
     RequiredPath,
+    Seed,
+    TimeLimit,
 )
 
 
@@ -208,13 +212,7 @@ class Config(Section):
     controller: ControllerSettings = Field(
         default=ControllerSettings(), description="The policy that proposes architectures."
     )
-    seed: Natural = Field(default=0, lt=2**32, description="The same seed gives the same run.")
-    device: str = Field(
-        default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="Number format of the heavy products."
-    )
-    time_limit: Number | None = Field(
-        default=None, gt=0, description="Seconds after which a run ends early; null: no limit."
-    )
+    seed: Seed = 0
+    device: Device = "auto"
+    precision: Precision = "float32"
+    time_limit: TimeLimit = None

@@ -1,7 +1,7 @@
 """Kinds of value in the configuration that pydantic does not bring."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -45,12 +45,25 @@ def _check_folds(value: int) -> int:
     return value
 
 
-Count = Annotated[int, Field(ge=1), BeforeValidator(_refuse_bool)]
-Natural = Annotated[int, Field(ge=0), BeforeValidator(_refuse_bool)]
-Number = Annotated[float, BeforeValidator(_refuse_bool)]
-Folds = Annotated[int, Field(ge=0), BeforeValidator(_refuse_bool), AfterValidator(_check_folds)]
+def _check_even(value: int) -> int:
+    if value % 2:
+        raise ValueError("should be even")
+    return value
+
+
+NOT_BOOL = BeforeValidator(_refuse_bool)  # bounds go before it; pydantic writes those behind it wrongly in the schema
+EVEN = AfterValidator(_check_even)
+Count = Annotated[int, Field(ge=1), NOT_BOOL]
+Natural = Annotated[int, Field(ge=0), NOT_BOOL]
+Number = Annotated[float, NOT_BOOL]
+Folds = Annotated[int, Field(ge=0), NOT_BOOL, AfterValidator(_check_folds)]
 RequiredPath = Annotated[Path, BeforeValidator(_blank_is_none)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 Delimiter = Annotated[str, Field(min_length=1, max_length=1), BeforeValidator(_spell_delimiter)]
 ProjectName = Annotated[str, AfterValidator(_check_name)]
 Arc = Annotated[str, Field(pattern=r"^\s*\[?\s*\d+([\s,]+\d+)*\s*\]?\s*$"), BeforeValidator(_join_numbers)]
+
+Seed = Annotated[int, Field(ge=0, lt=2**32, description="The same seed gives the same run."), NOT_BOOL]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")]
+Precision = Annotated[Literal["float32", "bfloat16"], Field(description="Number format of the heavy products.")]
+TimeLimit = Annotated[Number | None, Field(gt=0, description="Seconds after which a run ends early; null: no limit.")]
