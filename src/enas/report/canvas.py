@@ -1,4 +1,4 @@
-"""What all figures share: size in inches, style, the length of texts, and saving as PDF and PNG.
+"""What all figures share: size in inches, style, the length of texts, and saving as PDF, SVG and PNG.
 
 Figures are laid out by hand: texts are measured first and the page grows with them, so that no label is cut off and
 nothing is drawn twice to find its place. The same arrays give the same bytes. pyplot and its global state are not used.
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib import font_manager
@@ -75,6 +76,8 @@ def style() -> Iterator[None]:
                 "legend.frameon": False,
                 "legend.fontsize": TEXT - 1,
                 "pdf.fonttype": 42,  # text in the PDF can be searched and edited
+                "svg.fonttype": "path",  # looks the same everywhere; as text it would need our font
+                "svg.hashsalt": "enas",  # ids that do not change from run to run
             }
         )
         yield
@@ -99,12 +102,36 @@ def save(figure: Figure, stem: Path | str) -> tuple[Path, Path]:
     Raises:
         RunError: the system refuses to write.
     """
-    pdf, png = Path(f"{stem}.pdf"), Path(f"{stem}.png")
-    with replacing(pdf) as partial:
-        figure.savefig(partial, format="pdf", metadata={"CreationDate": None})
-    with replacing(png) as partial:
-        figure.savefig(partial, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
-    return pdf, png
+    return write(figure, Path(f"{stem}.pdf")), write(figure, Path(f"{stem}.png"))
+
+
+def save_vector(figure: Figure, stem: Path | str) -> tuple[Path, Path]:
+    """Write ``<stem>.svg`` and ``<stem>.png``, as `save` does: for figures that a page shows and people zoom into.
+
+    Raises:
+        RunError: the system refuses to write.
+    """
+    return write(figure, Path(f"{stem}.svg")), write(figure, Path(f"{stem}.png"))
+
+
+def write(figure: Figure, path: Path) -> Path:
+    """Write one file, PDF, SVG or PNG by its suffix; call inside `style`.
+
+    The letters of an SVG are outlines. A figure's label becomes the SVG's title, so that what it shows can be found and
+    read aloud; the gids of its artists become ids.
+
+    Raises:
+        RunError: the system refuses to write.
+    """
+    settings_of: dict[str, dict[str, Any]] = {
+        ".pdf": {"metadata": {"CreationDate": None}},
+        ".svg": {"metadata": {"Date": None, "Title": figure.get_label() or None}},
+        ".png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
+    }
+    suffix = path.suffix.lower()
+    with replacing(path) as partial:
+        figure.savefig(partial, format=suffix[1:], **settings_of[suffix])
+    return path
 
 
 def text_size(text: str, size: float = TEXT) -> tuple[float, float]:
