@@ -1,0 +1,91 @@
+// What Python calls. All arrays are NHWC, float32 or bfloat16; parameters, statistics and slopes are float32.
+#include <type_traits>
+#include "separable.h"
+
+using namespace enas;
+
+namespace {
+
+constexpr double EPSILON = 1e-5;
+
+struct Weights {  // of one unit
+    const float *depth, *point, *scale, *offset;
+};
+
+Norm norm_of(const Plane& p, const float* mean, const float* variance, const Weights& weights) {
+    floats inverse(p.channels);
+    for (size_t c = 0; c < p.channels; c++) inverse[c] = 1 / std::sqrt(double(variance[c]) + EPSILON);
+    return {floats(mean, mean + p.channels), inverse, weights.scale, weights.offset};
+}
+
+template <int K, class T>
+void separable_forward(const Plane& p, const Groups& groups, const T* x, const Weights* weights, T* y_1, T* y_2, T* out,
+                       float* mean, float* variance, int n_threads) {
+    const size_t c = p.channels;
+    forward<K>(p, groups, x, nullptr, weights[0].depth, weights[0].point, false, n_threads, y_1, mean, variance);
+    const Affine first = norm_of(p, mean, variance, weights[0]).forward(p);
+    forward<K>(p, groups, y_1, &first, weights[1].depth, weights[1].point, true, n_threads, y_2, mean + c, variance + c);
+    normalise(p, groups, y_2, norm_of(p, mean + c, variance + c, weights[1]).forward(p), false, n_threads, out);
+}
+
+// slopes: depth, point, scale, offset of both units.
+template <int K, class T>
+void separable_backward(const Plane& p, const Groups& groups, const T* x, const Weights* weights, const T* y_1, const T* y_2,
+                        const float* mean, const float* variance, const T* grad, T* d_x, float* const* slopes,
+                        int n_threads) {
+    const double n = double(groups.n_images) * p.height * p.width;
+    const Norm first = norm_of(p, mean, variance, weights[0]);
+    const Norm second = norm_of(p, mean + p.channels, variance + p.channels, weights[1]);
+    const Affine affine = first.forward(p);
+    doubles sums = norm_sums(p, groups, grad, y_2, second.mean, false, n_threads);
+    NormSlope slope = slope_of(p, second, sums, n, slopes[6], slopes[7]);
+    sums = backward<K>(p, groups, y_1, &affine, &first.mean, weights[1].depth, weights[1].point, y_2, grad, slope, true,
+                       n_threads, d_x, slopes[4], slopes[5]);
+    slope = slope_of(p, first, sums, n, slopes[2], slopes[3]);
+    backward<K>(p, groups, x, static_cast<const Affine*>(nullptr), static_cast<const floats*>(nullptr), weights[0].depth,
+                weights[0].point, y_1, static_cast<const T*>(d_x), slope, false, n_threads, d_x, slopes[0], slopes[1]);
+}
+
+}  // namespace
+
+extern "C" {
+
+// sizes: images, height, width, channels, kernel, bf16 or not, threads. weights: depth, point, scale, offset of two units.
+void enas_separable_forward(const int64_t* sizes, const void* x, const float* const* weights, void* y_1, void* y_2, void* out,
+                            float* mean, float* variance) {
+    const Plane p{size_t(sizes[1]), size_t(sizes[2]), size_t(sizes[3]), size_t(sizes[4] / 2)};
+    const Groups groups{size_t(sizes[0])};
+    const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
+    auto run = [&](auto type, auto kernel) {
+        typedef decltype(type) T;
+        separable_forward<decltype(kernel)::value, T>(p, groups, static_cast<const T*>(x), units, static_cast<T*>(y_1),
+                                                      static_cast<T*>(y_2), static_cast<T*>(out), mean, variance,
+                                                      int(sizes[6]));
+    };
+    auto typed = [&](auto type) {
+        if (sizes[4] == 3) run(type, std::integral_constant<int, 3>());
+        else run(type, std::integral_constant<int, 5>());
+    };
+    if (sizes[5]) typed(bf16());
+    else typed(float());
+}
+
+void enas_separable_backward(const int64_t* sizes, const void* x, const float* const* weights, const void* y_1, const void* y_2,
+                             const float* mean, const float* variance, const void* grad, void* d_x, float* const* slopes) {
+    const Plane p{size_t(sizes[1]), size_t(sizes[2]), size_t(sizes[3]), size_t(sizes[4] / 2)};
+    const Groups groups{size_t(sizes[0])};
+    const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
+    auto run = [&](auto type, auto kernel) {
+        typedef decltype(type) T;
+        separable_backward<decltype(kernel)::value, T>(
+            p, groups, static_cast<const T*>(x), units, static_cast<const T*>(y_1), static_cast<const T*>(y_2), mean, variance,
+            static_cast<const T*>(grad), static_cast<T*>(d_x), slopes, int(sizes[6]));
+    };
+    auto typed = [&](auto type) {
+        if (sizes[4] == 3) run(type, std::integral_constant<int, 3>());
+        else run(type, std::integral_constant<int, 5>());
+    };
+    if (sizes[5]) typed(bf16());
+    else typed(float());
+}
+}

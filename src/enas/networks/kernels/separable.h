@@ -1,0 +1,310 @@
+// Half of a separable convolution: batch_norm(pointwise(depthwise(relu(input)))), image by image, so that everything between
+// what is read and what is written stays in the second-level cache.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+#include "depthwise.h"
+#include "matmul.h"
+
+namespace enas {
+
+typedef std::vector<float> floats;
+typedef std::vector<double> doubles;
+
+// One number per channel, repeated to whole vectors.
+inline floats repeat(const Plane& p, const float* values) {
+    floats all(p.n_phases() * VL);
+    for (size_t i = 0; i < all.size(); i++) all[i] = values[i % p.channels];
+    return all;
+}
+
+// value * scale + shift per channel.
+struct Affine {
+    floats scale, shift;
+};
+
+// Statistics and parameters of one batch norm.
+struct Norm {
+    floats mean, inverse;  // inverse = 1 / sqrt(variance + epsilon)
+    const float *scale, *offset;
+
+    Affine forward(const Plane& p) const {
+        floats a(p.channels), b(p.channels);
+        for (size_t c = 0; c < p.channels; c++) a[c] = scale[c] * inverse[c], b[c] = offset[c] - mean[c] * a[c];
+        return {repeat(p, a.data()), repeat(p, b.data())};
+    }
+};
+
+// The images are cut into a number of groups that does not depend on the threads; what groups add up is added in their order.
+struct Groups {
+    size_t n_images;
+    size_t count() const { return std::min<size_t>(n_images, 16); }
+    size_t begin(size_t group) const { return n_images * group / count(); }
+    size_t most() const { return (n_images + count() - 1) / count(); }
+    // How many images are multiplied together, where one is small.
+    size_t together(const Plane& p) const { return std::max<size_t>(1, std::min(most(), 256 / (p.height * p.width))); }
+};
+
+template <class Work>
+void for_groups(const Groups& groups, bool backwards, int n_threads, const Work& work) {
+    const long n = groups.count();
+#pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads) if (n_threads > 1)
+    for (long i = 0; i < n; i++) work(size_t(backwards ? n - 1 - i : i));  // backwards: what was written last is still cached
+}
+
+// Numbers at an address fit for vectors, all zero at first; kept by their thread, since fresh pages are slow.
+class Scratch {
+public:
+    explicit Scratch(size_t size) {
+        static thread_local std::vector<float> kept;
+        if (kept.size() < size + VL) kept.resize(size + VL);
+        next_ = reinterpret_cast<float*>(round_up(reinterpret_cast<size_t>(kept.data()), 64));
+        std::memset(next_, 0, size * sizeof(float));
+    }
+    float* take(size_t size) {
+        float* taken = next_;
+        next_ += round_up(size, VL);
+        return taken;
+    }
+
+private:
+    float* next_;
+};
+
+// padded = relu(from * scale + shift), or relu(from).
+template <class T>
+void rectify(const Plane& p, const T* from, const Affine* affine, float* padded) {
+    const size_t row = p.row(), period = p.n_phases() * VL;
+    for (size_t y = 0; y < p.height; y++, from += row) {
+        float* to = padded + row_start(p, y);
+        if (!affine) {
+            for (size_t i = 0; i < row; i += VL) store(to + i, relu(load(from + i, row - i)), row - i);
+            continue;
+        }
+        for (size_t i = 0, q = 0; i < row; i += VL, q = q + VL == period ? 0 : q + VL) {
+            const vec value = load(from + i, row - i) * load(&affine->scale[q]) + load(&affine->shift[q]);
+            store(to + i, relu(value), row - i);
+        }
+    }
+}
+
+// sums[0] += per lane of the period, first(i); sums[1] += second(i). In float over short stretches, else in double.
+template <class Pair>
+ENAS_INLINE void add_up(const Plane& p, double* sums, const Pair& pair) {
+    const size_t n = p.size(), n_phases = p.n_phases(), period = n_phases * VL, stretch = 256 * period;
+    for (size_t phase = 0; phase < n_phases; phase++)
+        for (size_t from = phase * VL; from < n; from += stretch) {
+            const size_t to = std::min(n, from + stretch);
+            vec first[4] = {}, second[4] = {};
+            size_t i = from;
+            for (; i + 3 * period + VL <= to; i += 4 * period)
+                for (int u = 0; u < 4; u++) pair(i + u * period, size_t(VL), phase * VL, first[u], second[u]);
+            for (; i < to; i += period) pair(i, n - i, phase * VL, first[0], second[0]);
+            const vec one = (first[0] + first[1]) + (first[2] + first[3]);
+            const vec two = (second[0] + second[1]) + (second[2] + second[3]);
+            for (int l = 0; l < VL; l++) sums[phase * VL + l] += one[l], sums[period + phase * VL + l] += two[l];
+        }
+}
+
+// Sums of all groups -> sums per channel, (2, channels).
+inline doubles gather(const Plane& p, const Groups& groups, const doubles& sums) {
+    const size_t period = p.n_phases() * VL;
+    doubles total(2 * p.channels);
+    for (size_t g = 0; g < groups.count(); g++)
+        for (size_t k = 0; k < 2; k++)
+            for (size_t i = 0; i < period; i++) total[k * p.channels + i % p.channels] += sums[(2 * g + k) * period + i];
+    return total;
+}
+
+// depthwise weights (channels, K, K) -> [phase][tap][VL], flipped for the backward pass.
+template <int K>
+floats arrange(const Plane& p, const float* depth, bool flipped) {
+    floats out(p.n_phases() * K * K * VL);
+    for (size_t phase = 0; phase < p.n_phases(); phase++)
+        for (int tap = 0; tap < K * K; tap++)
+            for (int l = 0; l < VL; l++)
+                out[(phase * K * K + tap) * VL + l] =
+                    depth[(phase * VL + l) % p.channels * K * K + (flipped ? K * K - 1 - tap : tap)];
+    return out;
+}
+
+// pointwise weights (out, in) -> rows padded to whole vectors; transposed: (in, out).
+inline floats pad_rows(size_t channels, const float* point, bool transposed) {
+    const size_t width = round_up(channels, VL);
+    floats out(channels * width + VL);
+    for (size_t i = 0; i < channels; i++)
+        for (size_t j = 0; j < channels; j++) out[i * width + j] = point[transposed ? j * channels + i : i * channels + j];
+    return out;
+}
+
+inline size_t product_width(const Plane& p) { return round_up(p.channels, VL); }
+
+// y = pointwise(depthwise(relu(affine(x)))) and the norm's statistics of y.
+template <int K, class T>
+void forward(const Plane& p, const Groups& groups, const T* x, const Affine* affine, const float* depth, const float* point,
+             bool backwards, int n_threads, T* y, float* mean, float* variance) {
+    const floats taps = arrange<K>(p, depth, false), matrix = pad_rows(p.channels, point, true);
+    const size_t period = p.n_phases() * VL, size = p.size(), n_pixels = p.height * p.width, most = groups.together(p);
+    doubles sums(groups.count() * 2 * period);
+    for_groups(groups, backwards, n_threads, [&](size_t group) {
+        Scratch scratch(p.padded() + 2 * (most * size + 2 * VL));
+        float* padded = scratch.take(p.padded());
+        float* dense = scratch.take(most * size + VL);
+        float* rounded = scratch.take(most * size + VL);
+        double* sum = &sums[group * 2 * period];
+        const size_t end = groups.begin(group + 1);
+        for (size_t i = groups.begin(group); i < end; i += most) {
+            const size_t n = std::min(most, end - i);
+            for (size_t j = 0; j < n; j++) {
+                rectify(p, x + (i + j) * size, affine, padded);
+                convolve<K>(p, padded, taps.data(), dense + j * size);
+            }
+            float* out = rounded;
+            if constexpr (std::is_same_v<T, float>) out = y + i * size;
+            multiply<false>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels},
+                            n * n_pixels, p.channels);
+            for (size_t j = 0; j < n; j++) {
+                const float* values = out + j * size;
+                add_up(p, sum, [&](size_t at, size_t left, size_t, vec& first, vec& second) ENAS_LAMBDA {
+                    const vec value = load(values + at, left);
+                    first += value, second += value * value;
+                });
+                if constexpr (!std::is_same_v<T, float>)
+                    for (size_t k = 0; k < size; k += VL) store(y + (i + j) * size + k, load(values + k, size - k), size - k);
+            }
+        }
+    });
+    const doubles total = gather(p, groups, sums);
+    const double n = double(groups.n_images) * n_pixels;
+    for (size_t c = 0; c < p.channels; c++) {
+        const double m = total[c] / n, spread = total[p.channels + c] / n - m * m;
+        mean[c] = m, variance[c] = spread < 0 ? 0 : spread;  // NaN passes
+    }
+}
+
+// out = affine(y), in place if the two are the same.
+template <class T>
+void normalise(const Plane& p, const Groups& groups, const T* y, const Affine& affine, bool backwards, int n_threads, T* out) {
+    const size_t period = p.n_phases() * VL, size = p.size();
+    for_groups(groups, backwards, n_threads, [&](size_t group) {
+        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
+            for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL)
+                store(out + i * size + k,
+                      load(y + i * size + k, size - k) * load(&affine.scale[q]) + load(&affine.shift[q]), size - k);
+    });
+}
+
+// What a batch norm sends back: grad of y = a * grad + b * y + c per channel; and the slopes of scale and offset.
+struct NormSlope {
+    floats a, b, c;
+};
+inline NormSlope slope_of(const Plane& p, const Norm& norm, const doubles& sums, double n, float* d_scale, float* d_offset) {
+    const size_t channels = p.channels;
+    floats a(channels), b(channels), c(channels);
+    for (size_t i = 0; i < channels; i++) {
+        const double total = sums[i], product = sums[channels + i] * norm.inverse[i];
+        d_offset[i] = total, d_scale[i] = product;
+        const double scale = double(norm.scale[i]) * norm.inverse[i];
+        a[i] = scale;
+        b[i] = -scale * norm.inverse[i] * product / n;
+        c[i] = -scale * total / n - b[i] * double(norm.mean[i]);
+    }
+    return {repeat(p, a.data()), repeat(p, b.data()), repeat(p, c.data())};
+}
+
+// Sums of grad and of grad * (y - mean), per channel.
+template <class T>
+doubles norm_sums(const Plane& p, const Groups& groups, const T* grad, const T* y, const floats& mean, bool backwards,
+                  int n_threads) {
+    const floats centre = repeat(p, mean.data());
+    const size_t period = centre.size(), size = p.size();
+    doubles sums(groups.count() * 2 * period);
+    for_groups(groups, backwards, n_threads, [&](size_t group) {
+        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
+            add_up(p, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
+                const vec slope = load(grad + i * size + at, left);
+                first += slope, second += slope * (load(y + i * size + at, left) - load(&centre[q]));
+            });
+    });
+    return gather(p, groups, sums);
+}
+
+// From the gradient of norm(y) to that of x, of the weights and, where x is another norm's input, that norm's sums.
+// grad and d_x may be the same.
+template <int K, class T>
+doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine* affine, const floats* x_mean,
+                 const float* depth, const float* point, const T* y, const T* grad, const NormSlope& slope, bool backwards,
+                 int n_threads, T* d_x, float* d_depth, float* d_point) {
+    const floats taps = arrange<K>(p, depth, false), flipped = arrange<K>(p, depth, true);
+    const floats matrix = pad_rows(p.channels, point, false);
+    const size_t period = p.n_phases() * VL, size = p.size(), channels = p.channels, most = groups.together(p);
+    const size_t n_pixels = p.height * p.width, n_taps = p.n_phases() * K * K * VL;
+    const size_t n_block = std::max<size_t>(64, 3072 / channels);  // pixels whose two rows stay in the first-level cache
+    const floats centre = x_mean ? repeat(p, x_mean->data()) : floats();
+    doubles sums(groups.count() * 2 * period);
+    floats tap_slopes(groups.count() * n_taps), point_slopes(groups.count() * channels * channels);
+    for_groups(groups, backwards, n_threads, [&](size_t group) {
+        Scratch scratch((most + 1) * p.padded() + 3 * (most * size + 2 * VL));
+        float* grad_padded = scratch.take(p.padded());
+        float* padded = scratch.take(most * p.padded());
+        float* dense = scratch.take(most * size + VL);
+        float* d_y = scratch.take(most * size + VL);
+        float* d_dense = scratch.take(most * size + VL);
+        const size_t end = groups.begin(group + 1);
+        for (size_t i = groups.begin(group); i < end; i += most) {
+            const size_t n = std::min(most, end - i);
+            for (size_t j = 0; j < n; j++) {
+                const size_t at = (i + j) * size;
+                rectify(p, x + at, affine, padded + j * p.padded());
+                convolve<K>(p, padded + j * p.padded(), taps.data(), dense + j * size);
+                for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL)
+                    store(d_y + j * size + k,
+                          load(&slope.a[q]) * load(grad + at + k, size - k) +
+                              (load(&slope.b[q]) * load(y + at + k, size - k) + load(&slope.c[q])),
+                          size - k);
+            }
+            multiply<false>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels}, n * n_pixels,
+                            channels);
+            for (size_t k = 0; k < n * n_pixels; k += n_block)
+                multiply<true>({d_y + k * channels, 1, channels, dense + k * channels, channels,
+                                &point_slopes[group * channels * channels], channels, std::min(n_block, n * n_pixels - k)},
+                               channels, channels);
+            for (size_t j = 0; j < n; j++) {
+                const float* image = padded + j * p.padded();
+                const size_t row = p.row();
+                for (size_t v = 0; v < p.height; v++)
+                    std::memcpy(grad_padded + row_start(p, v), d_dense + j * size + v * row, row * sizeof(float));
+                correlate<K>(p, image, grad_padded, &tap_slopes[group * n_taps]);
+                convolve<K>(p, grad_padded, flipped.data(), dense);
+                for (size_t v = 0; v < p.height; v++)
+                    for (size_t k = 0; k < row; k += VL) {
+                        const vec value = where_positive(load(dense + v * row + k, row - k), load(image + row_start(p, v) + k));
+                        store(dense + v * row + k, value, row - k);
+                        store(d_x + (i + j) * size + v * row + k, value, row - k);
+                    }
+                if (x_mean)
+                    add_up(p, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
+                        const vec value = load(dense + at, left);
+                        first += value, second += value * (load(x + (i + j) * size + at, left) - load(&centre[q]));
+                    });
+            }
+        }
+    });
+    for (size_t c = 0; c < channels; c++) {
+        double total[K * K] = {};
+        for (size_t g = 0; g < groups.count(); g++)
+            for (size_t i = c; i < period; i += channels)
+                for (int tap = 0; tap < K * K; tap++)
+                    total[tap] += tap_slopes[g * n_taps + (i / VL * K * K + tap) * VL + i % VL];
+        for (int tap = 0; tap < K * K; tap++) d_depth[c * K * K + tap] = total[tap];
+    }
+    doubles total(channels * channels);
+    for (size_t g = 0; g < groups.count(); g++)
+        for (size_t i = 0; i < total.size(); i++) total[i] += point_slopes[g * total.size() + i];
+    for (size_t i = 0; i < total.size(); i++) d_point[i] = total[i];
+    return gather(p, groups, sums);
+}
+
+}  // namespace enas

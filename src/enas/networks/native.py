@@ -1,0 +1,205 @@
+"""Fused kernels of the micro networks for the processor, optional: C++ in ``kernels/``, compiled at first use.
+
+A separable convolution is bound by memory: layer by layer PyTorch reads and writes every activation some twenty times.
+Here each image goes through ReLU, depthwise and pointwise convolution while it is in the cache, batch norm and ReLU are
+applied when the next unit reads, and only the two outputs before normalisation are kept for the backward pass, which
+computes the rest again.
+
+The library is built with the compiler ``c++`` (or ``$CXX``) into ``$XDG_CACHE_HOME/enas`` (``~/.cache/enas``), once for
+each version of the sources, the compiler and the processor. Where that fails, or with ``ENAS_NATIVE=0``,
+:func:`available` is False, :func:`unavailable` says why, and the networks compute the same in plain PyTorch.
+
+The result has the same bits for any number of threads.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+_SOURCES = Path(__file__).parent / "kernels"
+_FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-w")
+_TRIALS = (("-mprefer-vector-width=512", "-fopenmp"), ("-fopenmp",), ())  # the first that the compiler takes
+_DTYPES = (torch.float32, torch.bfloat16)
+
+
+class _Unavailable(Exception):
+    """Why there is no library."""
+
+
+def available() -> bool:
+    """Whether the kernels can be used here; builds them at the first call (seconds). Never raises."""
+    return unavailable() is None
+
+
+def unavailable() -> str | None:
+    """Why the kernels cannot be used, for a line in the log; None where they can."""
+    if os.environ.get("ENAS_NATIVE") == "0":
+        return "switched off by ENAS_NATIVE=0"
+    loaded = _library()
+    return loaded if isinstance(loaded, str) else None
+
+
+def fits(x: Tensor) -> bool:
+    """Whether :func:`separable_conv` takes such a tensor: on the processor, (B, C, H, W), float32 or bfloat16."""
+    return x.device.type == "cpu" and x.dim() == 4 and x.dtype in _DTYPES and x.numel() > 0
+
+
+def separable_conv(
+    x: Tensor,
+    depth_1: Tensor,
+    point_1: Tensor,
+    scale_1: Tensor,
+    offset_1: Tensor,
+    depth_2: Tensor,
+    point_2: Tensor,
+    scale_2: Tensor,
+    offset_2: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Twice: ReLU → depthwise → pointwise → batch norm with the batch's statistics (ε 1e-5); stride 1, same padding.
+
+    Args:
+        x: (B, C, H, W), float32 or bfloat16, best in channels_last memory.
+        depth_1: (C, 1, k, k) with k 3 or 5, float32 as all weights; ``depth_2`` likewise.
+        point_1: (C, C, 1, 1); ``point_2`` likewise.
+        scale_1: (C,); so are the three other parameters of batch norm.
+
+    Returns:
+        The output like ``x`` in channels_last memory; mean and biased variance of both norms, (2, C) each, without
+        gradient.
+    """
+    weights = (depth_1, point_1, scale_1, offset_1, depth_2, point_2, scale_2, offset_2)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *weights)):
+        out, mean, variance = _SeparableConv.apply(x, *weights)  # type: ignore[no-untyped-call]
+        return out, mean, variance
+    return _forward(x, weights, keep=False)[:3]
+
+
+def _forward(x: Tensor, weights: tuple[Tensor, ...], *, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Output, mean, variance and what both units give before their norms (the second is the output if not kept)."""
+    x = x.contiguous(memory_format=torch.channels_last)
+    first, second = _like(x), _like(x)
+    out = _like(x) if keep else second
+    mean, variance = (
+        x.new_empty((2, x.shape[1]), dtype=torch.float32),
+        x.new_empty((2, x.shape[1]), dtype=torch.float32),
+    )
+    weights = tuple(weight.detach().contiguous() for weight in weights)
+    _loaded().enas_separable_forward(
+        _sizes(x, weights[0]), _address(x), _addresses(weights), *map(_address, (first, second, out, mean, variance))
+    )
+    return out, mean, variance, first, second
+
+
+class _SeparableConv(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = x.contiguous(memory_format=torch.channels_last)
+        out, mean, variance, first, second = _forward(x, weights, keep=True)
+        ctx.save_for_backward(x, first, second, mean, variance, *weights)
+        ctx.mark_non_differentiable(mean, variance)
+        ctx.set_materialize_grads(False)
+        return out, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * 9
+        x, first, second, mean, variance, *weights = ctx.saved_tensors  # type: ignore[attr-defined]
+        grad = grad.to(x.dtype).contiguous(memory_format=torch.channels_last)
+        weights = [weight.contiguous() for weight in weights]
+        d_x = _like(x)
+        slopes = [torch.empty_like(weight) for weight in weights]
+        _loaded().enas_separable_backward(
+            _sizes(x, weights[0]),
+            _address(x),
+            _addresses(weights),
+            *map(_address, (first, second, mean, variance, grad, d_x)),
+            _addresses(slopes),
+        )
+        return d_x, *slopes
+
+
+def _like(x: Tensor) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.channels_last)
+
+
+def _sizes(x: Tensor, depth: Tensor) -> ctypes.Array[ctypes.c_int64]:
+    n_images, n_channels, height, width = x.shape
+    values = (n_images, height, width, n_channels, depth.shape[-1], x.dtype == torch.bfloat16, torch.get_num_threads())
+    return (ctypes.c_int64 * 7)(*values)
+
+
+def _address(tensor: Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def _addresses(tensors: tuple[Tensor, ...] | list[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def _loaded() -> ctypes.CDLL:
+    library = _library()
+    if isinstance(library, str):
+        raise RuntimeError(f"the native kernels are not available: {library}")
+    return library
+
+
+@cache
+def _library() -> ctypes.CDLL | str:
+    """The library, or why there is none."""
+    if platform.system() not in ("Linux", "Darwin"):
+        return f"no kernels for {platform.system()}"
+    try:
+        return ctypes.CDLL(str(_built()))
+    except (OSError, subprocess.SubprocessError, _Unavailable) as error:
+        return f"could not be built: {error}"
+
+
+def _built() -> Path:
+    """The library's file, compiled unless it is there. Written under another name first, as two may build at once."""
+    compiler = os.environ.get("CXX", "c++")
+    sources = sorted(_SOURCES.glob("*.h")) + sorted(_SOURCES.glob("*.cpp"))
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    parts = [version, _processor(), repr((_FLAGS, _TRIALS)), *(source.read_text() for source in sources)]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enas"
+    path = folder / f"kernels-{key}.so"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        target = Path(scratch) / path.name
+        _compile(compiler, target)
+        target.replace(path)
+    return path
+
+
+def _compile(compiler: str, target: Path) -> None:
+    said = ""
+    for more in _TRIALS:
+        command = [compiler, *_FLAGS, *more, str(_SOURCES / "kernels.cpp"), "-o", str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode == 0:
+            return
+        said = said or done.stderr.strip().partition("\n")[0]
+    raise _Unavailable(f"{compiler} says: {said}")
+
+
+def _processor() -> str:
+    """What ``-march=native`` depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.platform()
+    told = {line for line in lines if line.startswith(("flags", "model name", "Features"))}
+    return platform.machine() + "".join(sorted(told))

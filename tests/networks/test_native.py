@@ -1,0 +1,158 @@
+"""The native kernels compute what plain PyTorch computes, and say why where they are not there."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from enas.networks import native
+
+needs_kernels = pytest.mark.skipif(not native.available(), reason=f"no native kernels: {native.unavailable()}")
+
+# batch, channels, height, width, kernel: the networks' sizes and odd ones
+SHAPES = [
+    (3, 20, 32, 32, 5),
+    (2, 40, 16, 16, 3),
+    (18, 80, 8, 8, 5),
+    (40, 160, 4, 4, 3),
+    (1, 16, 32, 32, 3),
+    (2, 7, 9, 11, 5),
+    (3, 1, 5, 5, 3),
+    (17, 33, 2, 1, 5),
+    (1, 48, 7, 7, 3),
+]
+
+
+def make_weights(n_channels: int, kernel: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(n_channels + kernel)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    weights = []
+    for _ in range(2):
+        weights += [draw(n_channels, 1, kernel, kernel) / kernel, draw(n_channels, n_channels, 1, 1) / n_channels**0.5]
+        weights += [draw(n_channels).abs() + 0.5, 0.3 * draw(n_channels)]
+    return [weight.requires_grad_() for weight in weights]
+
+
+def make_images(shape: tuple[int, ...], seed: int = 0) -> Tensor:
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def plain(x: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    means, variances = [], []
+    for depth, point, scale, offset in (weights[:4], weights[4:]):
+        x = F.conv2d(F.conv2d(F.relu(x), depth, padding=depth.shape[-1] // 2, groups=len(depth)), point)
+        variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+        means.append(mean)
+        variances.append(variance)
+        x = F.batch_norm(x, None, None, scale, offset, training=True, eps=1e-5)
+    return x, torch.stack(means), torch.stack(variances)
+
+
+def relative(value: Tensor, expected: Tensor) -> float:
+    """Of the error's norm; a gradient that is zero in theory, as of a single channel's weight, has a norm near zero."""
+    return float((value.double() - expected).norm() / expected.norm().clamp_min(0.1))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@needs_kernels
+@pytest.mark.parametrize("shape", SHAPES)
+def test_separable_conv_equals_plain_computation(shape: tuple[int, int, int, int, int]) -> None:
+    x, weights = make_images(shape[:4]).requires_grad_(), make_weights(shape[1], shape[4])
+    exact_x = x.detach().double().requires_grad_()
+    exact_weights = [weight.detach().double().requires_grad_() for weight in weights]
+    grad = make_images(shape[:4], seed=1)
+
+    out, mean, variance = native.separable_conv(x, *weights)
+    expected = plain(exact_x, *exact_weights)
+    for value, exact in zip((out, mean, variance), expected, strict=True):
+        assert relative(value, exact) < 1e-5
+    slopes = torch.autograd.grad(out, [x, *weights], grad)
+    exact_slopes = torch.autograd.grad(expected[0], [exact_x, *exact_weights], grad.double())
+    for slope, exact in zip(slopes, exact_slopes, strict=True):
+        assert slope.shape == exact.shape
+        assert relative(slope, exact) < 1e-4
+
+
+@needs_kernels
+def test_without_gradient_same_output_in_the_same_layout() -> None:
+    x, weights = make_images((3, 20, 8, 8)), make_weights(20, 3)
+    expected = native.separable_conv(x, *weights)[0].detach()
+    with torch.no_grad():
+        out = native.separable_conv(x.contiguous(), *weights)[0]
+    assert torch.equal(out, expected)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+@needs_kernels
+def test_same_bits_with_two_threads(two_threads: None) -> None:
+    x, weights = make_images((18, 20, 8, 8)).requires_grad_(), make_weights(20, 5)
+
+    def run() -> list[Tensor]:
+        out, mean, variance = native.separable_conv(x, *weights)
+        return [out, mean, variance, *torch.autograd.grad(out.square().sum(), [x, *weights])]
+
+    twice = run()
+    assert all(map(torch.equal, twice, run()))
+    torch.set_num_threads(1)
+    assert all(map(torch.equal, twice, run()))
+
+
+@needs_kernels
+def test_nan_passes() -> None:
+    x, weights = make_images((2, 16, 8, 8)), make_weights(16, 3)
+    x[0, 3, 4, 4] = torch.nan
+    x.requires_grad_()
+    out, mean, variance = native.separable_conv(x, *weights)
+    assert torch.isnan(out).all()
+    assert torch.isnan(mean).all()
+    assert torch.isnan(variance).all()
+    assert torch.isnan(torch.autograd.grad(out.sum(), x)[0]).any()
+
+
+@needs_kernels
+def test_bfloat16_activations_are_near() -> None:
+    x, weights = make_images((4, 20, 16, 16)), make_weights(20, 5)
+    half = x.bfloat16().requires_grad_()
+    out, mean, _ = native.separable_conv(half, *weights)
+    expected = plain(half.detach().float(), *weights)[0]
+    assert out.dtype == torch.bfloat16
+    assert mean.dtype == torch.float32
+    assert relative(out, expected.double()) < 0.02
+    slopes = torch.autograd.grad(out, [half, *weights], torch.ones_like(out))
+    assert [slope.dtype for slope in slopes] == [torch.bfloat16] + [torch.float32] * 8
+
+
+def test_other_tensors_do_not_fit() -> None:
+    assert native.fits(torch.zeros(1, 2, 3, 3))
+    assert not native.fits(torch.zeros(2, 3))
+    assert not native.fits(torch.zeros(1, 2, 3, 3, dtype=torch.float64))
+    assert not native.fits(torch.zeros(0, 2, 3, 3))
+
+
+def test_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENAS_NATIVE", "0")
+    assert not native.available()
+    assert native.unavailable() == "switched off by ENAS_NATIVE=0"
+
+
+def test_without_compiler_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from enas.networks import native; print(native.available(), native.unavailable())"
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False could not be built: ")
+    assert "no-such-compiler" in done.stdout
