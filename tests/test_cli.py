@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from enas.cli import app, guard
+from enas.cli import app, choose_demo, guard
 from enas.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("run", "train", "evaluate", "predict", "explain", "demo", "show", "config")
+COMMANDS = ("run", "search", "train", "evaluate", "predict", "explain", "demo", "draw", "show", "config")
 runner = CliRunner()
 
 
@@ -59,6 +59,28 @@ def test_init_then_check(tmp_path: Path) -> None:
     assert "exists already" in again.stderr
 
 
+def test_init_for_images_then_check(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    assert runner.invoke(app, ["config", "init", "--images", str(path)]).exit_code == 0
+    checked = runner.invoke(app, ["config", "check", str(path), "--set", "trainer.batch_size=64"])
+    assert checked.stdout == f"{path}: valid\n"
+    missing = [line.split(": ")[1] for line in checked.stderr.splitlines()]
+    assert missing == [f"trainer.{key}_data_dir" for key in ("train", "val", "test")]
+    wrong = runner.invoke(app, ["config", "check", str(path), "--set", "trainer.child_fixed_arc=1 2 3"])
+    assert wrong.exit_code == 2
+    assert wrong.stderr.startswith("error: --set: trainer.child_fixed_arc: architecture [1 2 3] has 3 integers")
+
+
+def test_demos_and_their_folders() -> None:
+    assert choose_demo("genes", None) == ("genes", Path("enas_demo"))
+    assert choose_demo("digits", None) == ("digits", Path("enas_digits"))
+    assert choose_demo("digits", Path("here")) == ("digits", Path("here"))
+    assert choose_demo("./digits", None) == ("genes", Path("digits"))
+    result = runner.invoke(app, ["demo", "letters", "here"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: enas demo letters here: there are two demos, genes and digits\n"
+
+
 def test_init_where_no_file_can_be(tmp_path: Path) -> None:
     result = runner.invoke(app, ["config", "init", str(tmp_path / "absent" / "x.json")])
     assert result.exit_code == 2
@@ -82,7 +104,7 @@ def test_the_example_is_valid() -> None:
 def test_schema_is_json() -> None:
     result = runner.invoke(app, ["config", "schema"])
     assert result.exit_code == 0
-    assert "trainer" in json.loads(result.stdout)["properties"]
+    assert "trainer" in json.loads(result.stdout)["$defs"]["ImageConfig"]["properties"]
 
 
 def test_an_internal_error_says_how_to_report(capsys: pytest.CaptureFixture[str]) -> None:

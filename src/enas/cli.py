@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 bad input (one clear message), 1 our fault, 130 interrupte
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="enas",
-    help="Efficient neural architecture search on tables: search, train, evaluate, predict, explain.",
+    help="Efficient neural architecture search on tables and image folders: search, train, evaluate, predict, explain.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -33,6 +34,9 @@ config_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(config_app, name="config")
+
+DEMO_FOLDERS = {"genes": "enas_demo", "digits": "enas_digits"}
+"""Kind of demo → where its files go unless told otherwise."""
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config: JSON with comments, or YAML.")]
 RunFolder = Annotated[
@@ -60,7 +64,7 @@ def main() -> None:
 def show_version(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
-    """Efficient neural architecture search on tables: search, train, evaluate, predict, explain."""
+    """Efficient neural architecture search on tables and image folders: search, train, evaluate, predict, explain."""
     if version:
         from enas import __version__
 
@@ -81,15 +85,35 @@ def run(
 
 
 @app.command()
-def train(
+def search(
     config: ConfigFile,
     overrides: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Search architectures and retrain the best."""
+    """Search only; prints the architecture and how to train it."""
     with guard(verbose):
-        open_auto(config, None, overrides, Console(quiet, verbose)).train()
+        found = open_auto(config, None, overrides, Console(quiet, verbose)).search()
+        text = str(found).strip("[]")
+        typer.echo(f"architecture: {text}")
+        typer.echo(f'train it:     enas train {shlex.quote(str(config))} --architecture "{text}"')
+
+
+@app.command()
+def train(
+    config: ConfigFile,
+    architecture: Annotated[
+        str | None,
+        typer.Option("--architecture", metavar="INTEGERS", help='Only train this one, as in "1 2 1 3 …" (images).'),
+    ] = None,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search architectures and retrain the best, or train a given one."""
+    with guard(verbose):
+        auto = open_auto(config, None, overrides, Console(quiet, verbose))
+        auto.train() if architecture is None else auto.train(architecture)
 
 
 @app.command()
@@ -100,7 +124,7 @@ def evaluate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure a finished run on data_evaluate."""
+    """Measure a finished run on its test table or test images."""
     with guard(verbose):
         open_auto(config, run, overrides, Console(quiet, verbose)).evaluate()
 
@@ -113,7 +137,7 @@ def predict(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Predict data_predict with a finished run."""
+    """Predict the samples or images of data_predict."""
     with guard(verbose):
         open_auto(config, run, overrides, Console(quiet, verbose)).predict()
 
@@ -126,23 +150,45 @@ def explain(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Rank the features by what a finished run makes of them."""
+    """Show what a finished run goes by: features or pixels."""
     with guard(verbose):
         open_auto(config, run, overrides, Console(quiet, verbose)).explain()
 
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where its files go.")] = Path("enas_demo"),
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed simulates another table.")] = 0,
+    kind: Annotated[str, typer.Argument(metavar="genes|digits", help="Which demo.")] = "genes",
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Where its files go.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another table or search.")] = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Simulate a gene-expression table and run everything on it."""
+    """Run everything on simulated genes or handwritten digits."""
     with guard(verbose):
-        from enas.demo import run_demo
-
+        kind, folder = choose_demo(kind, folder)
+        if kind == "digits":
+            from enas.demo_digits import run_demo
+        else:
+            from enas.demo import run_demo
         run_demo(folder, seed, Console(quiet, verbose))
+
+
+@app.command()
+def draw(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCHITECTURE", help='Of image cells, as in "1 2 1 3 0 1 …": 8 integers a node.')
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the picture goes: .svg or .png.")
+    ] = Path("cell.svg"),
+    verbose: Verbose = False,
+) -> None:
+    """Draw the two cells of an architecture; no run is needed."""
+    with guard(verbose):
+        from enas.draw import draw_architecture
+
+        for path in draw_architecture(architecture, output):
+            typer.echo(path)
 
 
 @app.command()
@@ -184,6 +230,7 @@ def write_starter(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write; an existing file is kept.")] = Path(
         "enas.json"
     ),
+    images: Annotated[bool, typer.Option("--images", help="For image folders instead of a table.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Write a commented config to start from."""
@@ -192,7 +239,7 @@ def write_starter(
 
         try:
             with file.open("x", encoding="utf-8") as stream:
-                stream.write(starter())
+                stream.write(starter(images=images))
         except FileExistsError:
             raise ConfigError(f"{file}: exists already; name another file") from None
         except OSError as error:
@@ -205,6 +252,23 @@ def open_auto(config: Path, run: Path | None, overrides: list[str] | None, progr
     from enas import auto
 
     return auto(config, run=run, overrides=overrides or (), progress=progress)
+
+
+def choose_demo(kind: str, folder: Path | None) -> tuple[str, Path]:
+    """The kind of demo and its folder; a folder alone may stand in the place of the kind: ``./digits`` is one.
+
+    Raises:
+        ConfigError: the kind is none, and a folder stands beside it.
+
+    Example:
+        >>> choose_demo("my_folder", None)[0], choose_demo("digits", Path("my_folder"))[0]
+        ('genes', 'digits')
+    """
+    if kind in DEMO_FOLDERS:
+        return kind, folder or Path(DEMO_FOLDERS[kind])
+    if folder is not None:
+        raise ConfigError(f"enas demo {kind} {folder}: there are two demos, {' and '.join(DEMO_FOLDERS)}")
+    return "genes", Path(kind)
 
 
 @contextmanager

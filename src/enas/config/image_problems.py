@@ -39,14 +39,21 @@ def _architecture_problems(config: ImageConfig) -> Iterator[Problem]:
     named = [("trainer.child_fixed_arc", config.trainer.child_fixed_arc)]
     named += [(f"{key}.arc", section.arc) for key in ("evaluator", "predictor") if (section := getattr(config, key))]
     for path, text in named:
-        if text is None:
-            continue
-        try:
-            architecture = Architecture.from_text(text)
-            MicroSpace(n_nodes).validate(architecture)
-        except ConfigError as error:
-            hint = "" if len(architecture.values) == 8 * n_nodes else f": 8 for each of child_num_cells, {n_nodes}"
-            yield path, f"{error}{hint}"
+        if text is not None and (problem := _problem_of_architecture(text, n_nodes)):
+            yield path, problem
+
+
+def _problem_of_architecture(text: str, n_nodes: int) -> str | None:
+    try:
+        architecture = Architecture.from_text(text)
+    except ConfigError as error:
+        return str(error)
+    try:
+        MicroSpace(n_nodes).validate(architecture)
+    except ConfigError as error:
+        is_short = len(architecture.values) != 8 * n_nodes
+        return f"{error}: 8 for each of child_num_cells, {n_nodes}" if is_short else str(error)
+    return None
 
 
 def _data_problems(trainer: ImageTrainer) -> Iterator[Problem]:

@@ -9,7 +9,7 @@
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -34,6 +34,7 @@ from enas.config.image_flags import (
 )
 from enas.config.sections import Inference, InputFn, Section
 from enas.config.values import (
+    NOT_BOOL,
     Arc,
     Count,
     Device,
@@ -89,7 +90,7 @@ class ImageTrainer(Section):
         lt=1,
         description="Share of the training images that is held back for validation; null: 0.1 without val_data_dir.",
     )
-    channel: Literal[1, 3] | None = Field(
+    channel: Annotated[Literal[1, 3], NOT_BOOL] | None = Field(
         default=None, description="1: grey, 3: colour; null: as the images are, colour if any is."
     )
     img_size: Count | None = Field(
