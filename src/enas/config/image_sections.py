@@ -91,7 +91,7 @@ class ImageTrainer(Section):
         description="Share of the training images that is held back for validation; null: 0.1 without val_data_dir.",
     )
     channel: Annotated[Literal[1, 3], NOT_BOOL] | None = Field(
-        default=None, description="1: grey, 3: colour; null: as the images are, colour if any is."
+        default=None, description="1: grey, 3: colour; null: as most images are."
     )
     img_size: Count | None = Field(
         default=None, ge=8, le=4096, description="Side to which images are resized; null: their most common size."

@@ -74,7 +74,7 @@ IMAGE_STARTER = """\
         "val_data_dir": "data/valid",    // the same classes; or, instead: "validation_split": 0.1
         "test_data_dir": "data/test",    // the same classes; remove the line if there is no test
         "output_dir": "output"
-        // "channel": 1,                 // 1: grey, 3: colour; without it, as the images are
+        // "channel": 1,                 // 1: grey, 3: colour; without it, as most images are
         // "img_size": 32,               // without it, their most common size
         // "batch_size": 160,
         // "num_epochs": 150,            // of the search
