@@ -58,7 +58,7 @@ def plain(x: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def relative(value: Tensor, expected: Tensor) -> float:
     """Of the error's norm; a gradient that is zero in theory, as of a single channel's weight, has a norm near zero."""
-    return float((value.double() - expected).norm() / expected.norm().clamp_min(0.1))
+    return float((value.detach().double() - expected.detach()).norm() / expected.detach().norm().clamp_min(0.1))
 
 
 @pytest.fixture

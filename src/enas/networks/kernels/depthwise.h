@@ -22,9 +22,16 @@ struct Plane {
 // The first number of row y in a padded copy.
 ENAS_INLINE size_t row_start(const Plane& p, size_t y) { return p.left() + y * p.stride(); }
 
+// Where the caller reads next: fetched a line at a time while this one computes. Never null, need not be valid.
+typedef const char* Ahead;
+ENAS_INLINE void fetch(Ahead& ahead) {
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += 64;
+}
+
 // out (dense) = the image (padded copy) convolved with weights[phase][tap][VL].
 template <int K>
-void convolve(const Plane& p, const float* image, const float* weights, float* out) {
+void convolve(const Plane& p, const float* image, const float* weights, float* out, Ahead ahead) {
     constexpr int H = K / 2;
     const size_t n_phases = p.n_phases(), row = p.row(), stride = p.stride(), n_vectors = (row + VL - 1) / VL;
     const ptrdiff_t height = p.height;
@@ -39,6 +46,7 @@ void convolve(const Plane& p, const float* image, const float* weights, float* o
 #pragma GCC unroll 8
             for (int j = 0; j < K; j++) sum[j] = zero();
             for (ptrdiff_t y = 0; y < height; y++, in += stride) {
+                fetch(ahead);
 #pragma GCC unroll 8
                 for (int dx = 0; dx < K; dx++) {
                     const vec value = load(in + dx * p.channels);
@@ -59,7 +67,7 @@ void convolve(const Plane& p, const float* image, const float* weights, float* o
 
 // slopes[phase][tap][VL] += the gradient of the weights; image and grad are padded copies.
 template <int K>
-void correlate(const Plane& p, const float* image, const float* grad, float* slopes) {
+void correlate(const Plane& p, const float* image, const float* grad, float* slopes, Ahead ahead) {
     constexpr int H = K / 2;
     const size_t n_phases = p.n_phases(), stride = p.stride(), n_vectors = (p.row() + VL - 1) / VL;
     const ptrdiff_t height = p.height;
@@ -76,6 +84,7 @@ void correlate(const Plane& p, const float* image, const float* grad, float* slo
             for (int j = 0; j < H; j++)
                 if (j < height) near[H + 1 + j] = load(from + j * stride);
             for (ptrdiff_t y = 0; y < height; y++, in += stride) {
+                fetch(ahead);
 #pragma GCC unroll 8
                 for (int j = 0; j < K - 1; j++) near[j] = near[j + 1];
                 near[K - 1] = y + H < height ? load(from + (y + H) * stride) : zero();

@@ -44,10 +44,10 @@ ENAS_INLINE void tile(const Product& p, size_t m, size_t n, size_t n_last) {
         const tail_vec right_last = load<TAIL>(b + (NV - 1) * VL);
 #pragma GCC unroll 32
         for (int i = 0; i < MR; i++) {
-            const float left = a[i * p.a_m];
+            const vec left = everywhere(a[i * p.a_m]);
 #pragma GCC unroll 8
             for (int j = 0; j < NV - 1; j++) sum[i][j] += left * right[j];
-            last[i] += left * right_last;
+            last[i] += first_of<TAIL>(left) * right_last;
         }
     }
     float* out = p.out + m * p.out_m + n;

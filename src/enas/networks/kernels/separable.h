@@ -13,9 +13,9 @@ namespace enas {
 typedef std::vector<float> floats;
 typedef std::vector<double> doubles;
 
-// One number per channel, repeated to whole vectors.
+// One number per channel, repeated to whole vectors, at least four.
 inline floats repeat(const Plane& p, const float* values) {
-    floats all(p.n_phases() * VL);
+    floats all(std::max<size_t>(p.n_phases(), 4) * VL);
     for (size_t i = 0; i < all.size(); i++) all[i] = values[i % p.channels];
     return all;
 }
@@ -90,21 +90,43 @@ void rectify(const Plane& p, const T* from, const Affine* affine, float* padded)
     }
 }
 
-// sums[0] += per lane of the period, first(i); sums[1] += second(i). In float over short stretches, else in double.
+// sums[0] += first, sums[1] += second per lane of the period; pair(i, n left, place in the period, first, second) adds to
+// both. In float over short stretches, else in double. PHASES: of the period, or a multiple of it, kept in registers.
+template <int PHASES, class Pair>
+void add_up_phases(size_t n, size_t period, double* sums, const Pair& pair) {
+    for (size_t i = 0; i < n;) {
+        vec first[PHASES] = {}, second[PHASES] = {};
+        for (int stretch = 0; stretch < 64 && i < n; stretch++) {
+            if (i + PHASES * VL <= n) {
+#pragma GCC unroll 16
+                for (int u = 0; u < PHASES; u++) pair(i + u * VL, size_t(VL), u * VL, first[u], second[u]);
+            } else {
+                for (int u = 0; i + u * VL < n; u++) pair(i + u * VL, n - i - u * VL, u * VL, first[u], second[u]);
+            }
+            i += PHASES * VL;
+        }
+        for (int u = 0; u < PHASES; u++)
+            for (int l = 0; l < VL; l++)
+                sums[(u * VL + l) % period] += first[u][l], sums[period + (u * VL + l) % period] += second[u][l];
+    }
+}
+
 template <class Pair>
 ENAS_INLINE void add_up(const Plane& p, double* sums, const Pair& pair) {
-    const size_t n = p.size(), n_phases = p.n_phases(), period = n_phases * VL, stretch = 256 * period;
+    const size_t n = p.size(), n_phases = p.n_phases(), period = n_phases * VL;
+    switch (n_phases) {
+        case 1: case 2: case 4: return add_up_phases<4>(n, period, sums, pair);
+        case 3: return add_up_phases<3>(n, period, sums, pair);
+        case 5: return add_up_phases<5>(n, period, sums, pair);
+        case 8: return add_up_phases<8>(n, period, sums, pair);
+        case 9: return add_up_phases<9>(n, period, sums, pair);
+        case 10: return add_up_phases<10>(n, period, sums, pair);
+    }
     for (size_t phase = 0; phase < n_phases; phase++)
-        for (size_t from = phase * VL; from < n; from += stretch) {
-            const size_t to = std::min(n, from + stretch);
-            vec first[4] = {}, second[4] = {};
-            size_t i = from;
-            for (; i + 3 * period + VL <= to; i += 4 * period)
-                for (int u = 0; u < 4; u++) pair(i + u * period, size_t(VL), phase * VL, first[u], second[u]);
-            for (; i < to; i += period) pair(i, n - i, phase * VL, first[0], second[0]);
-            const vec one = (first[0] + first[1]) + (first[2] + first[3]);
-            const vec two = (second[0] + second[1]) + (second[2] + second[3]);
-            for (int l = 0; l < VL; l++) sums[phase * VL + l] += one[l], sums[period + phase * VL + l] += two[l];
+        for (size_t i = phase * VL; i < n;) {
+            vec first = zero(), second = zero();
+            for (int stretch = 0; stretch < 64 && i < n; stretch++, i += period) pair(i, n - i, phase * VL, first, second);
+            for (int l = 0; l < VL; l++) sums[phase * VL + l] += first[l], sums[period + phase * VL + l] += second[l];
         }
 }
 
@@ -159,7 +181,7 @@ void forward(const Plane& p, const Groups& groups, const T* x, const Affine* aff
             const size_t n = std::min(most, end - i);
             for (size_t j = 0; j < n; j++) {
                 rectify(p, x + (i + j) * size, affine, padded);
-                convolve<K>(p, padded, taps.data(), dense + j * size);
+                convolve<K>(p, padded, taps.data(), dense + j * size, Ahead(x + (i + j + 1) * size));
             }
             float* out = rounded;
             if constexpr (std::is_same_v<T, float>) out = y + i * size;
@@ -219,7 +241,7 @@ template <class T>
 doubles norm_sums(const Plane& p, const Groups& groups, const T* grad, const T* y, const floats& mean, bool backwards,
                   int n_threads) {
     const floats centre = repeat(p, mean.data());
-    const size_t period = centre.size(), size = p.size();
+    const size_t period = p.n_phases() * VL, size = p.size();
     doubles sums(groups.count() * 2 * period);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
         for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
@@ -258,7 +280,7 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
             for (size_t j = 0; j < n; j++) {
                 const size_t at = (i + j) * size;
                 rectify(p, x + at, affine, padded + j * p.padded());
-                convolve<K>(p, padded + j * p.padded(), taps.data(), dense + j * size);
+                convolve<K>(p, padded + j * p.padded(), taps.data(), dense + j * size, Ahead(x + at + size));
                 for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL)
                     store(d_y + j * size + k,
                           load(&slope.a[q]) * load(grad + at + k, size - k) +
@@ -273,11 +295,11 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
                                channels, channels);
             for (size_t j = 0; j < n; j++) {
                 const float* image = padded + j * p.padded();
-                const size_t row = p.row();
+                const size_t row = p.row(), next = (i + j + n) * size;
                 for (size_t v = 0; v < p.height; v++)
                     std::memcpy(grad_padded + row_start(p, v), d_dense + j * size + v * row, row * sizeof(float));
-                correlate<K>(p, image, grad_padded, &tap_slopes[group * n_taps]);
-                convolve<K>(p, grad_padded, flipped.data(), dense);
+                correlate<K>(p, image, grad_padded, &tap_slopes[group * n_taps], Ahead(grad + next));
+                convolve<K>(p, grad_padded, flipped.data(), dense, Ahead(y + next));
                 for (size_t v = 0; v < p.height; v++)
                     for (size_t k = 0; k < row; k += VL) {
                         const vec value = where_positive(load(dense + v * row + k, row - k), load(image + row_start(p, v) + k));

@@ -65,6 +65,21 @@ ENAS_INLINE void store(T* to, vec value, size_t n) {
     std::memcpy(to, few, n * sizeof(T));
 }
 
+// One number in all places, loaded once even where the compiler would rather load it for every use.
+ENAS_INLINE vec everywhere(float value) {
+    vec all = value - vec{};
+#if defined(__AVX512F__)
+    asm("" : "+v"(all));
+#endif
+    return all;
+}
+template <int N>
+ENAS_INLINE typename Vector<N>::type first_of(vec all) {
+    typename Vector<N>::type few;
+    std::memcpy(&few, &all, sizeof few);
+    return few;
+}
+
 ENAS_INLINE vec zero() { return vec{}; }
 ENAS_INLINE vec relu(vec value) { return value < 0 ? zero() : value; }                    // NaN passes
 ENAS_INLINE vec where_positive(vec value, vec gate) { return gate <= 0 ? zero() : value; }  // so does it here
