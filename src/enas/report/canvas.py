@@ -125,7 +125,7 @@ def write(figure: Figure, path: Path) -> Path:
     """
     settings_of: dict[str, dict[str, Any]] = {
         ".pdf": {"metadata": {"CreationDate": None}},
-        ".svg": {"metadata": {"Date": None, "Title": figure.get_label() or None}},
+        ".svg": {"metadata": {"Date": None, "Title": str(figure.get_label())}},
         ".png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
     }
     suffix = path.suffix.lower()

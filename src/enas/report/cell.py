@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from enas.report.canvas import INK, save_vector, style
-from enas.report.diagram import EDGE, MARGIN, TITLE, draw_arrow, draw_box, draw_sum, draw_text, sheet, width_of
+from enas.report.diagram import EDGE, MARGIN, TITLE, blank, draw_arrow, draw_box, draw_sum, draw_text, width_of
 from enas.report.layers import Box, Edge
 from enas.report.layout import Floats, Layout, lay_out
 from enas.search_space import Architecture, MicroSpace
@@ -145,7 +145,7 @@ def _draw(plans: Sequence[Plan]) -> Figure:
     width, height = (
         (max(widths), sum(heights) + BETWEEN_CELLS * (len(plans) - 1)) if stacked else (beside, max(heights))
     )
-    figure, axes = sheet(width + 2 * MARGIN, height + 2 * MARGIN)
+    figure, axes = blank(width + 2 * MARGIN, height + 2 * MARGIN)
     figure.set_label(". ".join(f"{plan.title}: {_words(plan.cell)}" for plan in plans))
     left = top = MARGIN
     for plan, own_width, own_height in zip(plans, widths, heights, strict=True):

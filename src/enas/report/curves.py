@@ -8,16 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from enas.metrics.rewards import auroc_by_class
-from enas.report.canvas import COLOURS, FAINT, TEXT, add_axes, page, round_ticks, save, style, text_size
+from enas.report.canvas import COLOURS, FAINT, TEXT, page, save, style, text_size
+from enas.report.course import DASHES, ENTROPY, REWARD, Panel, draw_courses
 from enas.report.labels import clean, wrap
 
 MOST_NAMED = 20
 """So many classes have a colour and a line in the legend; the others are thin and grey."""
-DASHES = ("-", "--", ":")
 MOST_POINTS = 1000
 Floats = NDArray[np.float64]
 
@@ -108,42 +107,13 @@ def search_curves(records: Sequence[Mapping[str, Any]], stem: Path | str) -> tup
     Raises:
         ValueError: no records.
     """
-    if not records:
-        raise ValueError("no records to draw")
     with style():
         return save(draw_search(records), stem)
 
 
 def draw_search(records: Sequence[Mapping[str, Any]]) -> Figure:
     """The figure of `search_curves`; call inside `style`."""
-    panels = (("reward", ("reward", "baseline")), ("entropy, nats", ("entropy",)), ("shared-weight loss", ("loss",)))
-    width, across = 2.7, 3.35
-    figure, first = page(width, 2.0, left=0.6, right=2 * across + 0.15, top=0.35, bottom=0.5)
-    places = [first, *(add_axes(figure, 0.6 + k * across, 0.5, width, 2.0) for k in (1, 2))]
-    for place, (title, keys) in zip(places, panels, strict=True):
-        _course(place, title, keys, records)
-    return figure
-
-
-def _course(axes: Axes, title: str, keys: Sequence[str], records: Sequence[Mapping[str, Any]]) -> None:
-    for index, key in enumerate(keys):
-        points = [(r.get("epoch", k + 1), r[key]) for k, r in enumerate(records) if r.get(key) is not None]
-        if points:
-            marker = "o" if len(points) <= 40 else ""
-            look: dict[str, Any] = {
-                "color": COLOURS[index],
-                "linestyle": DASHES[index],
-                "marker": marker,
-                "markersize": 3,
-            }
-            axes.plot(*zip(*points, strict=True), label=key, linewidth=1.3, **look)
-    axes.set_title(title, loc="left", fontsize=TEXT)
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.yaxis.set_major_locator(round_ticks())
-    axes.grid(axis="y", color=FAINT, linewidth=0.5)
-    if len(keys) > 1 and axes.lines:
-        axes.legend(loc="best")
+    return draw_courses((REWARD, ENTROPY, Panel("shared-weight loss", ("loss",))), records)
 
 
 def _frame(axes: Axes) -> None:

@@ -21,7 +21,7 @@ EDGE = "#5c6670"
 TITLE = TEXT + 2
 
 
-def sheet(width: float, height: float) -> tuple[Figure, Axes]:
+def blank(width: float, height: float) -> tuple[Figure, Axes]:
     """Make a figure whose one pair of axes covers the page: (0, 0) is the upper left corner, one unit is one inch."""
     figure, axes = page(width, height, left=0, right=0, top=0, bottom=0)
     axes.set(xlim=(0, width), ylim=(height, 0))

@@ -79,7 +79,7 @@ def lay_out(boxes: Sequence[Box], edges: Sequence[Edge]) -> Layout:
     for edge, route in zip(edges, routes, strict=True):
         _lead(route, route[-1][0], y[edge.head] - boxes[edge.head].height / 2)
     centres = np.stack([x[: graph.n_real], y], axis=1)
-    return Layout(centres, tuple(np.array(r) for r in routes), _width(graph, x), float(bottoms[-1]))
+    return Layout(np.round(centres, 4), tuple(np.round(r, 4) for r in routes), _width(graph, x), float(bottoms[-1]))
 
 
 def _ports(graph: Graph) -> tuple[list[float], list[float]]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from enas.report.canvas import INK, TEXT, save_vector, style, text_size
-from enas.report.diagram import MARGIN, TITLE, draw_arrow, draw_box, draw_text, sheet, width_of
+from enas.report.diagram import MARGIN, TITLE, blank, draw_arrow, draw_box, draw_text, width_of
 from enas.report.labels import clean, wrap
 from enas.report.layers import Box, Edge
 from enas.report.layout import Floats, lay_out
@@ -88,7 +88,7 @@ def draw_network(rows: Sequence[Row], title: str = "Final network") -> Figure:
     layout, heading, note = lay_out(boxes, edges), clean(title), _note(rows)
     width = max(layout.width, width_of([heading], TITLE), width_of([note]))
     above = HEADING + (0.24 if note else 0.0)
-    figure, axes = sheet(width + 2 * MARGIN, layout.height + above + 2 * MARGIN)
+    figure, axes = blank(width + 2 * MARGIN, layout.height + above + 2 * MARGIN)
     figure.set_label(f"{heading}: " + "; ".join(text.replace("\n", ", ") for text in texts))
     draw_text(axes, MARGIN + width / 2, MARGIN + 0.1, heading, size=TITLE, bold=True)
     draw_text(axes, MARGIN + width / 2, MARGIN + 0.36, note, colour=FAINT_TEXT)
