@@ -56,13 +56,13 @@ def decode_blocks(
         files: those to decode, at least one.
         fmt: what each becomes.
         progress: shown meanwhile.
-        n_threads: that decode; None: one for small files, else one per core.
+        n_threads: that decode, for small files one in any case; None: one per core.
     """
     names = [file.name for file in files]
     n_each = max(1, min(_BLOCK_IMAGES, _BLOCK_BYTES // int(np.prod(fmt.shape))))
     parts = [names[i : i + n_each] for i in range(0, len(names), n_each)]
     started, n_done = time.perf_counter(), 0
-    decoded = _in_order(lambda part: _decode_block(folder, part, fmt), parts, n_threads or _choose_n_threads(files))
+    decoded = _in_order(lambda part: _decode_block(folder, part, fmt), parts, _choose_n_threads(files, n_threads))
     with progress.stage(f"decoding {folder.name}", total=len(parts)) as step, quietly(), closing(decoded):
         for part, block in zip(parts, decoded, strict=True):
             yield block
@@ -70,9 +70,11 @@ def decode_blocks(
             step(f"{n_done / (time.perf_counter() - started):,.0f} images/s")
 
 
-def _choose_n_threads(files: Sequence[ImageFile]) -> int:
+def _choose_n_threads(files: Sequence[ImageFile], at_most: int | None) -> int:
     if sum(file.n_bytes for file in files) < _SMALL_BYTES * len(files):
         return 1
+    if at_most is not None:
+        return at_most
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def cached_images(
         fmt: what each becomes.
         cache: the folder for the decoded images, made if need be.
         progress: shown while decoding.
-        n_threads: that decode; None: what pays.
+        n_threads: that decode, at most; None: one per core.
 
     Raises:
         DataError: not a single image can be read, or the disk has too little room.
@@ -108,6 +108,8 @@ def _locked(path: Path, folder: Path, progress: Progress) -> Iterator[None]:
     except Timeout:
         progress.line(f"waiting for another process that decodes {folder}")
         lock.acquire()
+    except OSError as error:
+        raise DataError(f"the folder '{path.parent}' for decoded images cannot be used: {error.strerror}") from error
     try:
         yield
     finally:
@@ -175,13 +177,15 @@ class _Place:
 
     def remove_old(self) -> None:
         """What other states of the same folder and killed processes left; call it under the lock."""
-        for pattern in (f"{self.stem}-*.npy", f"{self.stem}-*.json", f"{PARTIAL_PREFIX}*-{self.stem}-*"):
-            for path in self.cache.glob(pattern):
-                try:
-                    path.unlink()
-                except OSError:  # another process maps it, which Windows does not allow to remove
-                    continue
-        self.unreadable_list.unlink(missing_ok=True)
+        old = (
+            f"{self.stem}-*.npy",
+            f"{self.stem}-*.json",
+            f"{PARTIAL_PREFIX}*-{self.stem}-*",
+            self.unreadable_list.name,
+        )
+        for path in (path for pattern in old for path in self.cache.glob(pattern)):
+            with suppress(OSError):  # Windows keeps a file that another process maps
+                path.unlink()
 
 
 def _short_hash(text: str, n_bytes: int) -> str:

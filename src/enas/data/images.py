@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from enas.data.dataset import Target
 from enas.data.decode import Pixels
@@ -25,6 +26,7 @@ from enas.data.image_folder import (
     refuse_empty_classes,
 )
 from enas.data.image_format import ImageFormat, infer_format
+from enas.data.pixels import image_hashes
 from enas.errors import DataError
 from enas.progress import Progress
 
@@ -51,6 +53,20 @@ class ImageSet:
     sample_ids: tuple[str, ...]
     target: Target | None
     source: str
+
+    @property
+    def features(self) -> Pixels:
+        """The pixels, under the name that a table's columns have."""
+        return self.pixels
+
+    @property
+    def noun(self) -> str:
+        """What samples are called, plural."""
+        return "images"
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """(n,), by which an image is known again."""
+        return image_hashes(self.pixels)
 
     @property
     def n_samples(self) -> int:
@@ -87,7 +103,7 @@ def read_images(
         cache: the folder for the decoded images, made if need be.
         skip_unreadable: leave out images that cannot be read, with a warning; else they are an error.
         progress: told what was read, and of what the user should know.
-        n_threads: that decode; None: what pays.
+        n_threads: that decode, at most; None: one per core.
 
     Raises:
         DataError: a folder without images, classes that do not fit, images that cannot be read, no room to decode to.
@@ -106,7 +122,7 @@ def read_images(
             refuse_empty_classes(files, known, folder)
     how = "from the cache" if cached.n_seconds is None else f"decoded in {cached.n_seconds:.1f} s"
     in_classes = f" in {len({file.class_name for file in files}):,} classes" if labelled else ""
-    progress.line(f"read {folder}: {len(files):,} images of {fmt}{in_classes} ({how})")
+    progress.line(f"read {folder}: {_count(len(files))} of {fmt}{in_classes} ({how})")
     ids = tuple(file.name for file in files)
     return ImageSet(cached.pixels, ids, _make_target(files, known) if labelled else None, str(folder))
 
@@ -124,7 +140,7 @@ def _choose(listing: Listing, classes: tuple[str, ...], progress: Progress) -> l
     index = {name: i for i, name in enumerate(classes)}
     chosen = sorted((file for file in listing.files if file.class_name), key=lambda file: index[file.class_name])
     if loose := [file.name for file in listing.files if not file.class_name]:
-        progress.warn(f"{listing.folder}: {len(loose):,} images in no class folder are left out: {quote(loose)}")
+        progress.warn(f"{listing.folder}: leaving out {_count(len(loose))} in no class folder: {quote(loose)}")
     if not chosen:
         raise DataError(f"folder '{listing.folder}' has no image in its class folders")
     return chosen
@@ -145,14 +161,19 @@ def _report_ignored(listing: Listing, progress: Progress) -> None:
 
 def _report_remarks(folder: Path, cached: CachedImages, progress: Progress) -> None:
     for words, remark in cached.remarks.items():
-        progress.line(f"{folder}: {remark.n_images:,} images {words} ({quote(remark.examples)}, …)")
+        more = ", …" if remark.n_images > len(remark.examples) else ""
+        progress.line(f"{folder}: {_count(remark.n_images)} {words} ({quote(remark.examples)}{more})")
+
+
+def _count(n_images: int) -> str:
+    return f"{n_images:,} image{'s' if n_images != 1 else ''}"
 
 
 def _report_unreadable(folder: Path, cached: CachedImages, skip: bool, progress: Progress) -> None:
     n_bad = len(cached.unreadable)
     n_all = n_bad + len(cached.pixels)
     listed = [f"'{folder / name}' {reason}" for name, reason in list(cached.unreadable.items())[:_MOST_LISTED]]
-    count = f"{n_bad:,} of {n_all:,} images of '{folder}' cannot be read"
+    count = f"{n_bad:,} of {_count(n_all)} of '{folder}' cannot be read"
     where = f"all are listed in '{cached.unreadable_list}'"
     if not skip:
         more = f"; and {n_bad - len(listed):,} more" if n_bad > len(listed) else ""
