@@ -3,6 +3,7 @@
 Small images are enlarged by a whole factor, so that their pixels stay squares; large ones are reduced.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -166,13 +167,15 @@ def _draw_key(board: Pixels, key: Key, y: int) -> list[Text]:
 
 
 def shorten(text: str, width: int) -> str:
-    """A text no wider than so many pixels: it loses its middle."""
-    kept = len(text)
-    short = text
-    while pixels_of(short) > width and kept > 1:
-        kept -= 1
-        short = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
-    return short
+    """A text no wider than so many pixels: it loses its middle; at least its first letter stays."""
+    if pixels_of(text) <= width:
+        return text
+    kept = bisect_right(range(2, len(text)), width, key=lambda kept: pixels_of(_ends(text, kept))) + 1
+    return _ends(text, kept)
+
+
+def _ends(text: str, kept: int) -> str:
+    return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
 
 
 def pixels_of(text: str, size: float = SMALL) -> int:

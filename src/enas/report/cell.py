@@ -82,7 +82,7 @@ def cell_pictures(space: MicroSpace, architecture: Architecture, stem: Path | st
     files: list[Path] = []
     for name, cell in zip(CELLS, space.cells(architecture), strict=True):
         with style():
-            files += save_vector(draw_cell(cell, f"{name.capitalize()} cell"), f"{stem}_{name}_cell")
+            files += save_vector(draw_cell(cell, f"{name.capitalize()} cell", name), f"{stem}_{name}_cell")
     return tuple(files)
 
 

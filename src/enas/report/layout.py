@@ -15,7 +15,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 
 from enas.report.layers import Box, Edge, Graph, in_layers
 
@@ -112,6 +111,8 @@ def _across(graph: Graph, tails: Sequence[float], heads: Sequence[float]) -> Flo
 
     Per layer the unknowns are the first x and the room to spare before each further point, which is not negative.
     """
+    from scipy.optimize import lsq_linear  # takes half a second that other figures need not pay
+
     n = len(graph.boxes)
     sums, offsets, lowest = np.zeros((n, n)), np.zeros(n), np.zeros(n)
     for layer in graph.layers:

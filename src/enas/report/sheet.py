@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from enas.report.board import Caption, Key, Pixels, Tile, draw_tiles
@@ -36,9 +37,15 @@ def image_sheet(
         ValueError: no images, or shapes that do not match.
         RunError: the system refuses to write.
     """
+    with style():
+        return (write(draw_images(pixels, captions, title, n_most), Path(f"{stem}.png")),)
+
+
+def draw_images(pixels: Pixels, captions: Sequence[Caption], title: str, n_most: int) -> Figure:
+    """The figure of `image_sheet`; call inside `style`."""
     _check(pixels, len(captions), "captions")
     tiles = [Tile((image,), caption) for image, caption in zip(pixels[:n_most], captions, strict=False)]
-    return _save(tiles, stem, _title(title, len(tiles), len(pixels)))
+    return draw_tiles(tiles, _title(title, len(tiles), len(pixels)))
 
 
 def attribution_sheet(
