@@ -24,8 +24,8 @@ from torch import Tensor
 
 from enas.data.dataset import FloatArray
 from enas.data.preprocess import Stem
-from enas.model import Model
 from enas.networks.dense import EPSILON, SHORTCUT_GAIN, DenseChild, Tensors, dense_tail
+from enas.table_model import TableModel, count_networks
 
 MAX_PAIRS = 20_000
 """Pairs of an explained and a background row, over all networks: more networks share fewer background rows each."""
@@ -58,7 +58,7 @@ class Attribution:
 
 
 def attribute(
-    model: Model, rows: FloatArray, background: FloatArray, advance: Callable[[str], None] = lambda text: None
+    model: TableModel, rows: FloatArray, background: FloatArray, advance: Callable[[str], None] = lambda text: None
 ) -> Attribution:
     """Explain every output of ``model`` for ``rows`` (n, p) against ``background`` (b, p), both raw tables.
 
@@ -67,17 +67,17 @@ def attribute(
     """
     values = np.zeros((model.n_outputs, len(rows), rows.shape[1]), np.float32)
     base = np.zeros(model.n_outputs)
-    n_networks = sum(member.n_networks for member, _ in model.active)
+    n_networks = sum(count_networks(member) for member, _ in model.active)
     n_background = max(1, min(len(background), MAX_PAIRS // (len(rows) * n_networks)))
     share = 0
     for fold, preprocessor in enumerate(model.preprocessors):
         explained, reference = preprocessor.scaler(rows), preprocessor.scaler(background)
         for member, child in model.active:
             stem = preprocessor.stems[model.stem(member)]
-            for network in range(fold, member.n_networks, model.n_folds):
+            for network in range(fold, count_networks(member), model.n_folds):
                 mine = (np.arange(n_background) * len(background) // n_background + share) % len(background)
                 share += 1
-                scale = member.weight / member.n_networks
+                scale = member.weight / count_networks(member)
                 scales = torch.full((model.n_outputs,), scale)
                 if not model.classes:
                     scales = scales * torch.from_numpy(model.factor[fold, 0])

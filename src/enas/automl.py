@@ -1,4 +1,4 @@
-"""What ``enas.auto(config)`` returns: the pipeline as four steps, each reading its table and writing its files."""
+"""What ``enas.auto(config)`` returns: the pipeline as four steps, each reading its data and writing its files."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,19 +7,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from enas.config import Inference, load_table_config
+from enas.config import Config, Inference, load_config
 from enas.console import Console
-from enas.data.dataset import Dataset
-from enas.files import read_json, write_json
-from enas.inputs import Tables, describe
+from enas.files import write_json
 from enas.progress import Progress
 from enas.run import Run, create_run, latest_run, open_run
 
 if TYPE_CHECKING:
     from enas.evaluate import Evaluation
-    from enas.explain import Explanation
+    from enas.families.source import Explained, Ready, Source
     from enas.model import Model
     from enas.predict import Prediction
+    from enas.search_space import Architecture
     from enas.train import Training
 
 
@@ -38,10 +37,9 @@ class Auto:
         progress: Progress | None = None,
     ) -> None:
         self.progress: Progress = progress or Console()
-        self.config, notes = load_table_config(config, overrides)
+        self.config, notes = load_config(config, overrides)
         self._run = open_run(Path(run)) if run is not None else None
-        self._tables = Tables(self.config, self.progress)
-        self._training_table: Dataset | None = None
+        self._opened: Source | None = None
         origin = config if isinstance(config, str | Path) else "a mapping"
         self.progress.line("=" * 58)
         self.progress.line(f"----------Use the config from {origin}")
@@ -61,56 +59,58 @@ class Auto:
         return self._run
 
     def run_all(self) -> None:
-        """Train, then evaluate, predict and explain, whichever the config has sections for.
+        """Train, then evaluate, predict and explain, whichever the config has data for.
 
         Raises: as each of them.
         """
         self.train()
-        if self.config.data_evaluate:
-            self.evaluate()
-        if self.config.data_predict:
-            self.predict()
-        if self.config.explainer:
-            self.explain()
+        for step in self._source.steps():
+            getattr(self, step)()
 
-    def train(self) -> "Training":
+    def search(self) -> "Architecture":
+        """Search without retraining; writes the leaderboard and the best architecture into a new run directory.
+
+        Raises: as `train`.
+        """
+        from enas.train import search_only
+
+        self.progress.line("----------In Search stage")
+        ready = self._source.prepare()
+        with self._new_run(ready, "search") as run:
+            return search_only(run, ready.family, ready.recipe, progress=self.progress)
+
+    def train(self, architecture: "str | Architecture | None" = None) -> "Training":
         """Search, retrain the best architectures, and write a new run directory.
 
+        Args:
+            architecture: retrain just this one, without a search; None: what the config says.
+
         Raises:
-            ConfigError: the config has no ``data_train``.
+            ConfigError: the config names no training data, or the architecture is not of its search space.
             DataError: the data cannot be read, or do not allow training.
             RunError: the run directory cannot be written, or training broke down.
         """
         from enas.train import train
 
         self.progress.line("----------In Hyper & Training Search stage")
-        table, validation_rows = self._tables.read_training()
-        self._training_table = table
-        self._run = create_run(
-            self.config.trainer.save_dir, self.config.name, now=datetime.now(), facts={"seed": self.config.seed}
-        )
-        with _writing(self._run, "train"):
-            write_json(self._run.config, self.config.model_dump(mode="json"))
-            write_json(self._run.data, {"data_train": describe(self.config.data_train, table)})
-            return train(self._run, table, self.config, validation_rows=validation_rows, progress=self.progress)
+        ready = self._source.prepare()
+        given = self._fixed(architecture, ready)
+        with self._new_run(ready, "train") as run:
+            return train(run, ready.family, ready.recipe, architecture=given, progress=self.progress)
 
     def evaluate(self) -> "Evaluation":
-        """Score the model on ``data_evaluate``; says which rows it has seen.
+        """Score the model on the config's test data; says which samples it has seen.
 
         Raises:
-            ConfigError: the config has no ``data_evaluate``.
+            ConfigError: the config names no test data.
             DataError: the data cannot be read or do not fit the model.
             RunError: there is no finished run; call ``train()`` first.
         """
-        from enas.evaluate import evaluate
-
         self.progress.line("----------In Evaluation stage")
         settings = self.config.evaluator or Inference()
         run, model = self._load_model(settings)
-        table = self._tables.read("data_evaluate", model, settings)
-        seen = {int(row, 16) for row in read_json(run.data)["data_train"]["row_hashes"]}
         with _writing(run, "evaluate"):
-            result = evaluate(model, table, seen, run.output_files, batch_size=settings.batch_size)
+            result = self._source.evaluate(model, settings, run)
         self.progress.line(result.headline)
         self.progress.line(result.metrics.to_text())
         self._list(result.files)
@@ -121,48 +121,62 @@ class Auto:
 
         Raises: as `evaluate`.
         """
-        from enas.predict import predict
-
         self.progress.line("----------In Prediction stage")
         settings = self.config.predictor or Inference()
         run, model = self._load_model(settings)
-        table = self._tables.read("data_predict", model, settings)
         with _writing(run, "predict"):
-            result = predict(model, table, run.output_files, batch_size=settings.batch_size)
+            result = self._source.predict(model, settings, run)
         self.progress.line(f'Predicted values file is "{result.file}"')
         return result
 
-    def explain(self) -> "Explanation":
-        """Rank the features of the training table by SHAP.
+    def explain(self) -> "Explained":
+        """Show what the model goes by: SHAP values of a table's features, attribution maps of test images.
 
         Raises: as `evaluate`.
         """
-        from enas.config import Explainer
-        from enas.explain import explain
-
-        self.progress.line("----------Initialize Shap class")
-        args = (self.config.explainer or Explainer()).args
         run, model = self._load_model(self.config.evaluator or Inference())
-        if self._training_table is None:
-            self._training_table, _ = self._tables.read_training()
-        table = self._tables.match(self._training_table, model)
-        n_samples = min(args.num_samples, table.n_samples)
-        self.progress.line(f"----------Computing shap_values with {n_samples} examples and {table.n_features} features")
         with _writing(run, "explain"):
-            result = explain(
-                model,
-                table,
-                run.output_files,
-                n_samples=n_samples,
-                n_shown=args.ranked_outputs,
-                seed=self.config.seed,
-                progress=self.progress,
-            )
-        error = result.attribution.additivity_error
-        self.progress.line(f"values add up to the outputs with a relative error of {error:.1e}")
-        self.progress.line(f"most important: {', '.join(result.ranking[:10])}")
+            result = self._source.explain(model, run)
+        for line in result.summary:
+            self.progress.line(line)
         self._list(result.files)
         return result
+
+    @property
+    def _source(self) -> "Source":
+        """The config's data, opened at first use: what a family needs is imported only then."""
+        if self._opened is None:
+            if isinstance(self.config, Config):
+                from enas.families.table_source import TableSource
+
+                self._opened = TableSource(self.config, self.progress)
+            else:
+                from enas.families.image_source import ImageSource
+
+                self._opened = ImageSource(self.config, self.progress)
+        return self._opened
+
+    @contextmanager
+    def _new_run(self, ready: "Ready", step: str) -> Iterator[Run]:
+        """A new run directory, locked, with the config and what was read."""
+        config = self.config
+        run = create_run(config.trainer.save_dir, config.name, now=datetime.now(), facts={"seed": config.seed})
+        self._run = run
+        with _writing(run, step):
+            write_json(run.config, config.model_dump(mode="json"))
+            write_json(run.data, {"data_train": ready.facts})
+            yield run
+
+    def _fixed(self, architecture: "str | Architecture | None", ready: "Ready") -> "Architecture | None":
+        """The architecture that is given, here or in the config."""
+        from enas.search_space import Architecture
+
+        named = architecture or (None if isinstance(self.config, Config) else self.config.trainer.child_fixed_arc)
+        if named is None:
+            return None
+        given = Architecture.from_text(named) if isinstance(named, str) else named
+        ready.family.space.validate(given)
+        return given
 
     def _load_model(self, settings: Inference) -> tuple[Run, "Model"]:
         """The model, and the run that knows its training rows and takes its results: that of the checkpoint, if it lies

@@ -34,7 +34,9 @@ def run_demo(folder: Path, seed: int, progress: Progress) -> Path:
     training = automl.train()
     evaluation = automl.evaluate()
     automl.predict()
-    n_found = count_causal(automl.explain(), table)
+    explanation = automl.explain()
+    assert isinstance(explanation, Explanation), "a table is explained by its features"
+    n_found = count_causal(explanation, table)
     progress.line("")
     progress.line(f"validation   {training.metrics.to_text().splitlines()[0]}  {training.how}")
     progress.line(f"test         {evaluation.headline}")

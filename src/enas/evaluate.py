@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enas.data.dataset import Dataset
-from enas.data.hashing import row_hashes
 from enas.files import write_json
 from enas.metrics import ClassificationMetrics, RegressionMetrics, evaluate_classification, evaluate_regression
-from enas.model import Model, probabilities_of
+from enas.model import Model, Samples, probabilities_of, run_model
+from enas.progress import Progress
 
 Metrics = ClassificationMetrics | RegressionMetrics
 
@@ -30,6 +29,8 @@ class Evaluation:
         all_rows: of all rows, where some but not all were seen; else None.
         n_seen: rows that the model was trained on or chosen by.
         n_rows: rows in all.
+        noun: what a row is called.
+        outputs: (n_rows, C) logits or values.
         files: what was written.
     """
 
@@ -37,6 +38,8 @@ class Evaluation:
     all_rows: Metrics | None
     n_seen: int
     n_rows: int
+    noun: str
+    outputs: NDArray[np.float64]
     files: tuple[Path, ...]
 
     @property
@@ -48,11 +51,11 @@ class Evaluation:
     def rows(self) -> str:
         """Which rows the headline stands for."""
         if self.n_seen == 0:
-            return f"on {self.n_rows} rows that the model has not seen"
+            return f"on {self.n_rows} {self.noun} that the model has not seen"
         if self.n_seen == self.n_rows:
-            return f"on {self.n_rows} rows that the model was TRAINED ON: it says nothing about new samples"
+            return f"on {self.n_rows} {self.noun} that the model was TRAINED ON: it says nothing about new samples"
         n_unseen = self.n_rows - self.n_seen
-        return f"on the {n_unseen} rows that the model has not seen ({self.n_seen} others were trained on)"
+        return f"on the {n_unseen} {self.noun} that the model has not seen ({self.n_seen} others were trained on)"
 
 
 def headline_figure(metrics: Metrics) -> str:
@@ -62,20 +65,23 @@ def headline_figure(metrics: Metrics) -> str:
     return f"R² {metrics.mean.r2}"
 
 
-def evaluate(model: Model, dataset: Dataset, seen: AbstractSet[int], folder: Path, *, batch_size: int) -> Evaluation:
-    """Score ``model`` on ``dataset`` and write ``evaluation.json`` and the figures into ``folder``.
+def evaluate(
+    model: Model, samples: Samples, seen: AbstractSet[int], folder: Path, *, batch_size: int, progress: Progress
+) -> Evaluation:
+    """Score ``model`` on ``samples`` and write ``evaluation.json`` and the figures into ``folder``.
 
     Args:
         model: the trained model.
-        dataset: rows with a target, columns as the model knows them.
+        samples: with a target, as the model takes them.
         seen: hashes of the rows that trained or chose the model.
         folder: where files go.
         batch_size: rows at a time.
+        progress: shows how far it is.
     """
-    assert dataset.target is not None, "evaluation needs a target"
-    outputs = model.predict(dataset.features, batch_size=batch_size)
-    labels = dataset.target.values
-    is_seen = np.isin(row_hashes(dataset.features), np.array(sorted(seen), np.uint64))
+    assert samples.target is not None, "evaluation needs a target"
+    outputs = run_model(model, samples, batch_size, progress)
+    labels = samples.target.values
+    is_seen = np.isin(samples.hashes(), np.array(sorted(seen), np.uint64))
     judged = ~is_seen if not is_seen.all() else is_seen
     metrics = measure(model, outputs[judged], labels[judged])
     mixed = bool(is_seen.any() and not is_seen.all())
@@ -85,6 +91,8 @@ def evaluate(model: Model, dataset: Dataset, seen: AbstractSet[int], folder: Pat
         all_rows=measure(model, outputs, labels) if mixed else None,
         n_seen=int(is_seen.sum()),
         n_rows=len(labels),
+        noun=samples.noun,
+        outputs=outputs,
         files=(folder / "evaluation.json", *figures),
     )
     write_json(folder / "evaluation.json", to_dict(result))

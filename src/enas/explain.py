@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from enas.attribution import Attribution, attribute
 from enas.data.dataset import Dataset, FloatArray
 from enas.files import guard_cell, replacing, write_csv, write_json
-from enas.model import Model
 from enas.progress import Progress
+from enas.table_model import TableModel
 
 MAX_BACKGROUND = 100
 """Rows that stand for "what is usual"."""
@@ -40,13 +40,22 @@ class Explanation:
     files: tuple[Path, ...]
 
     @property
+    def summary(self) -> tuple[str, ...]:
+        """Lines of the log."""
+        error = self.attribution.additivity_error
+        return (
+            f"values add up to the outputs with a relative error of {error:.1e}",
+            f"most important: {', '.join(self.ranking[:10])}",
+        )
+
+    @property
     def ranking(self) -> tuple[str, ...]:
         """Feature names, the most important first."""
         return tuple(self.feature_names[i] for i in self.order)
 
 
 def explain(
-    model: Model,
+    model: TableModel,
     dataset: Dataset,
     folder: Path,
     *,
@@ -82,7 +91,7 @@ def explain(
 
 
 def _write_tables(
-    model: Model,
+    model: TableModel,
     attribution: Attribution,
     per_output: NDArray[np.float64],
     order: NDArray[np.int64],
@@ -130,7 +139,7 @@ def _csv_text(text: str) -> str:
 
 
 def _draw(
-    model: Model, attribution: Attribution, features: FloatArray, names: Sequence[str], folder: Path, n_shown: int
+    model: TableModel, attribution: Attribution, features: FloatArray, names: Sequence[str], folder: Path, n_shown: int
 ) -> list[Path]:
     from enas import report
 
@@ -147,7 +156,7 @@ def _draw(
     return files
 
 
-def _output_names(model: Model) -> tuple[str, ...]:
+def _output_names(model: TableModel) -> tuple[str, ...]:
     return model.classes or model.target_names
 
 

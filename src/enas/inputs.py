@@ -13,7 +13,7 @@ from enas.errors import ConfigError
 from enas.progress import Progress
 
 if TYPE_CHECKING:
-    from enas.model import Model
+    from enas.table_model import TableModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Tables:
             table = _append(table, matched)
         return table, rows
 
-    def read(self, name: str, model: "Model", settings: Inference | None = None) -> Dataset:
+    def read(self, name: str, model: "TableModel", settings: Inference | None = None) -> Dataset:
         """A section's table with the columns that the model knows, and its target if it has one.
 
         ``settings`` limit the number of rows.
@@ -72,7 +72,7 @@ class Tables:
         table = self.match(table, model)
         return _first_rows(table, settings, self.progress) if settings else table
 
-    def match(self, table: Dataset, model: "Model") -> Dataset:
+    def match(self, table: Dataset, model: "TableModel") -> Dataset:
         """The table with the columns that the model knows, in their order.
 
         Raises:

@@ -1,24 +1,16 @@
-"""The trained model: what evaluate, predict and explain load; arrays and JSON, never pickle.
-
-A model holds every retrained candidate, each a group of M networks (folds x seeds), with the weight that it has in the
-output (0 for one that was not chosen), and one preprocessor per fold. The output is the weighted mean over candidates
-of the mean over networks: of logits, or of regression values.
-"""
+"""What every trained model is to those who use it: evaluate, predict and explain."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enas.data.dataset import FloatArray
-from enas.data.preprocess import Preprocessor
-from enas.errors import ConfigError
-from enas.networks.dense import DenseChild, skips_of
-from enas.search_space import Architecture, DenseSpace
+from enas.data.dataset import Target
+from enas.progress import Progress
+from enas.search_space import Architecture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +21,7 @@ class Member:
         architecture: of its networks.
         share: of the model's output; 0 for a candidate that was not chosen.
         temperature: factor that makes its probabilities honest.
-        tensors: weights of its M networks, as `DenseSupernet.slices` names them.
+        tensors: weights of its networks, by name.
     """
 
     architecture: Architecture
@@ -42,98 +34,54 @@ class Member:
         """Factor of its outputs in the model's."""
         return self.share * self.temperature
 
-    @property
-    def n_networks(self) -> int:
-        """M, folds x seeds."""
-        return len(self.tensors["head_bias"])
 
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A trained model.
-
-    Args:
-        space: the search space of the architectures.
-        members: the retrained candidates.
-        preprocessors: one per fold; network m of a member uses number m % K.
-        feature_names, has_feature_names: of the training table; has: they come from its files.
-        target_names: one per target column.
-        classes: class names; empty for regression.
-        center, factor: regression: (K, 1, t) mean and deviation of the labels in each fold.
-    """
-
-    space: DenseSpace
-    members: tuple[Member, ...]
-    preprocessors: tuple[Preprocessor, ...]
-    feature_names: tuple[str, ...]
-    has_feature_names: bool
-    target_names: tuple[str, ...]
-    classes: tuple[str, ...]
-    center: FloatArray
-    factor: FloatArray
+class Model(Protocol):
+    """A trained model of any family."""
 
     @property
-    def n_folds(self) -> int:
-        return len(self.preprocessors)
-
-    @cached_property
-    def active(self) -> tuple[tuple[Member, DenseChild], ...]:
-        """The members that count, with their networks ready to compute."""
-        return tuple((m, DenseChild(m.tensors, skips_of(self.space, m.architecture))) for m in self.members if m.share)
-
-    def only(self, architecture: Architecture) -> "Model":
-        """The same model with this candidate alone in the output.
-
-        Raises:
-            ConfigError: no candidate has this architecture.
-        """
-        if architecture not in {member.architecture for member in self.members}:
-            known = ", ".join(str(member.architecture) for member in self.members)
-            raise ConfigError(f"arc {architecture} is not among the retrained candidates: {known}")
-        return replace(
-            self, members=tuple(replace(m, share=float(m.architecture == architecture)) for m in self.members)
-        )
+    def classes(self) -> tuple[str, ...]:
+        """Class names; empty for regression."""
 
     @property
-    def n_outputs(self) -> int:
-        """C, classes or regression targets."""
-        return len(self.classes or self.target_names)
+    def target_names(self) -> tuple[str, ...]:
+        """One per target column."""
 
-    def stem(self, member: Member) -> int:
-        """Which stem of the preprocessors the member's networks read."""
-        return self.space.screen(member.architecture) or 0
+    def outputs(self, features: NDArray[Any], *, batch_size: int) -> Iterator[NDArray[np.float64]]:
+        """Logits, or regression values, of rows (n, …) in batches (b, C)."""
 
-    def outputs(self, features: FloatArray, *, batch_size: int = 1000) -> Iterator[NDArray[np.float64]]:
-        """Logits, or regression values, of rows (n, p) in batches (b, C); memory is bounded by the batch."""
-        for start in range(0, len(features), batch_size):
-            yield self._batch(features[start : start + batch_size])
 
-    def predict(self, features: FloatArray, *, batch_size: int = 1000) -> NDArray[np.float64]:
-        """Logits, or regression values, (n, C)."""
-        return np.concatenate(list(self.outputs(features, batch_size=batch_size)))
+class Samples(Protocol):
+    """Rows of a table, or images, as a model takes them."""
 
-    @torch.no_grad()  # not inference_mode: the networks are made here at first use, and explaining differentiates them
-    def _batch(self, features: FloatArray) -> NDArray[np.float64]:
-        coordinates = self._coordinates(features)
-        total = np.zeros((len(features), self.n_outputs))
-        for member, child in self.active:
-            x = coordinates[self.stem(member)]
-            n_seeds = member.n_networks // self.n_folds
-            outputs = child(x.repeat(n_seeds, 1, 1)).view(n_seeds, self.n_folds, len(features), -1).mean(dim=0).numpy()
-            outputs = outputs if self.classes else outputs * self.factor + self.center
-            total += member.weight * outputs.mean(axis=0)
-        return total
+    @property
+    def features(self) -> NDArray[Any]:
+        """(n, …), one entry per sample."""
 
-    def _coordinates(self, features: FloatArray) -> dict[int, Tensor]:
-        """Per used stem the rows in every fold's coordinates, (K, b, r)."""
-        used = {self.stem(member): member.tensors["stem_weight"].shape[1] for member, _ in self.active}
-        stacks = {stem: torch.zeros(self.n_folds, len(features), n_inputs) for stem, n_inputs in used.items()}
-        for fold, preprocessor in enumerate(self.preprocessors):
-            standardised = preprocessor.scaler(features)
-            for stem, stack in stacks.items():
-                values = preprocessor.stems[stem](standardised)
-                stack[fold, :, : values.shape[1]] = torch.from_numpy(values)
-        return stacks
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """n ids."""
+
+    @property
+    def target(self) -> Target | None:
+        """What is to be predicted, if known."""
+
+    @property
+    def noun(self) -> str:
+        """What samples are called, plural."""
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """(n,), by which a sample is known again."""
+
+
+def run_model(model: Model, samples: Samples, batch_size: int, progress: Progress) -> NDArray[np.float64]:
+    """Logits, or regression values, (n, C); memory is bounded by the batch."""
+    n_batches = -(-len(samples.features) // batch_size)
+    batches = []
+    with progress.stage(f"computing {len(samples.features):,} {samples.noun}", n_batches) as advance:
+        for batch in model.outputs(samples.features, batch_size=batch_size):
+            batches.append(batch)
+            advance("")
+    return np.concatenate(batches)
 
 
 def probabilities_of(logits: NDArray[np.float64]) -> NDArray[np.float64]:

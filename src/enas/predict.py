@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from enas.data.dataset import Dataset
 from enas.files import write_csv
-from enas.model import Model, probabilities_of
+from enas.model import Model, Samples, probabilities_of, run_model
+from enas.progress import Progress
 
 FILE = "enas_predicted_result_data_frame.csv"
 
@@ -32,19 +32,19 @@ class Prediction:
     file: Path
 
 
-def predict(model: Model, dataset: Dataset, folder: Path, *, batch_size: int) -> Prediction:
-    """Predict ``dataset`` (columns as the model knows them) and write the table into ``folder``."""
-    outputs = model.predict(dataset.features, batch_size=batch_size)
+def predict(model: Model, samples: Samples, folder: Path, *, batch_size: int, progress: Progress) -> Prediction:
+    """Predict ``samples`` (as the model takes them) and write the table into ``folder``."""
+    outputs = run_model(model, samples, batch_size, progress)
     file = folder / FILE
     if not model.classes:
         header = ["sample_id", *(f"predicted_{name}" for name in model.target_names)]
-        write_csv(file, header, ((i, *row) for i, row in zip(dataset.sample_ids, outputs.tolist(), strict=True)))
-        return Prediction(dataset.sample_ids, outputs, None, file)
+        write_csv(file, header, ((i, *row) for i, row in zip(samples.sample_ids, outputs.tolist(), strict=True)))
+        return Prediction(samples.sample_ids, outputs, None, file)
     probabilities = probabilities_of(outputs)
     predicted = tuple(model.classes[i] for i in probabilities.argmax(axis=1))
     header = ["sample_id", "predicted_result", "softmax_value", *(f"softmax_{name}" for name in model.classes)]
-    write_csv(file, header, _rows(dataset.sample_ids, predicted, probabilities))
-    return Prediction(dataset.sample_ids, predicted, probabilities, file)
+    write_csv(file, header, _rows(samples.sample_ids, predicted, probabilities))
+    return Prediction(samples.sample_ids, predicted, probabilities, file)
 
 
 def _rows(

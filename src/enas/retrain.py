@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enas.config import Trainer
 from enas.errors import RunError
 from enas.folds import Folds
 from enas.metrics.rewards import RewardName, judge
-from enas.networks.dense import DenseChild
-from enas.networks.dropout import Dropout
 from enas.progress import Progress
-from enas.schedule import one_cycle
 from enas.search_space import Architecture
-from enas.training import GuardedStep, StepLog, make_optimizer, network_loss
+from enas.training import GuardedStep, Learner, StepLog, run_epoch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,82 +51,54 @@ def best_epoch(outputs: NDArray[np.float32], labels: NDArray[Any], reward: Rewar
 
 
 def retrain(
-    child: DenseChild,
+    learner: Learner,
     architecture: Architecture,
     folds: Folds,
     *,
-    trainer: Trainer,
+    n_epochs: int,
     reward: RewardName,
-    generator: torch.Generator,
+    log: StepLog,
     progress: Progress,
     record: Callable[[Mapping[str, object]], None],
-    shuffle: bool = True,
 ) -> Candidate:
-    """Train ``child`` (M = folds x seeds networks, called as ``child(x, dropout)``) and keep its best epoch.
+    """Train the networks of ``learner``, all of one architecture, and keep their best epoch.
 
     Where training breaks down after an epoch or more, the best of these is returned with the `failure`.
+
+    Args:
+        learner: an untrained child with its rows.
+        architecture: of its networks.
+        folds: which rows judge.
+        n_epochs: epochs over the training rows.
+        reward: chooses the epoch.
+        log: told of each step.
+        progress: where the log goes.
+        record: takes one row of the training curves per epoch.
 
     Raises:
         RunError: the loss was not finite five times in a row in the first epoch.
     """
-    n_epochs = trainer.max_number_of_epoches_in_fixed
-    training = _Training(child, architecture, folds, trainer, generator, shuffle, progress)
-    judged = folds.gather(architecture, folds.held_out.repeat(trainer.n_seeds, 1))
+    step = GuardedStep(learner.optimizer, f"training {architecture}", learner.advice)
     outputs: list[NDArray[np.float32]] = []
     best, kept, failure = (-np.inf, -np.inf), dict[str, Tensor](), None
     with progress.stage(f"training {architecture}", n_epochs) as advance:
         for epoch in range(n_epochs):
             try:
-                loss = training.run_epoch(epoch, n_epochs)
+                loss = run_epoch(learner, step, log, lambda n: [architecture] * n, epoch=epoch, n_epochs=n_epochs)
             except RunError as error:
                 if not kept:
                     raise
                 failure = str(error)
                 break
-            with torch.inference_mode():
-                outputs.append(folds.collect(child(judged)).float().cpu().numpy())
+            outputs.append(learner.judge(folds, [architecture])[0].float().cpu().numpy())
             score, tie = (float(values[0]) for values in judge(reward, outputs[-1][None], folds.judged_labels))
             if (score, tie) > best:
-                best, kept = (score, tie), {name: tensor.detach().clone() for name, tensor in child.tensors.items()}
+                best, kept = (score, tie), dict(learner.part(architecture))
             curves = {"epoch": epoch, "child_loss": loss, "valid_score": score, "valid_tie_break": tie}
-            record({"stage": "retrain", "architecture": str(architecture), **curves, "lr": training.optimizer.lr})
+            record({"stage": "retrain", "architecture": str(architecture), **curves, "lr": learner.optimizer.lr})
             advance(f"valid {score:.3f}")
     if not kept:
-        raise RunError(f"training {architecture}: no epoch gave finite outputs; lower trainer.child_lr")
+        raise RunError(f"training {architecture}: no epoch gave finite outputs; {learner.advice}")
     stacked = np.stack(outputs)
     chosen = best_epoch(stacked, folds.judged_labels, reward)
-    return Candidate(architecture, stacked, chosen, *best, kept, training.step.n_skipped, failure)
-
-
-class _Training:
-    """The optimisation of one child."""
-
-    def __init__(
-        self,
-        child: DenseChild,
-        architecture: Architecture,
-        folds: Folds,
-        trainer: Trainer,
-        generator: torch.Generator,
-        shuffle: bool,
-        progress: Progress,
-    ) -> None:
-        self.child, self.architecture, self.folds, self.trainer = child, architecture, folds, trainer
-        self.n_networks = folds.n_folds * trainer.n_seeds
-        self.generator = generator if shuffle else None
-        self.dropout = Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None
-        self.log = StepLog(progress, trainer.log_every_n_steps)
-        self.optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
-        self.step = GuardedStep(self.optimizer, f"training {architecture}")
-
-    def run_epoch(self, epoch: int, n_epochs: int) -> float:
-        """Train on every row once; returns the mean loss."""
-        batches = list(self.folds.batches(self.trainer.batch_size, self.n_networks, self.generator))
-        losses = []
-        for i, rows in enumerate(batches, start=epoch * len(batches)):
-            self.optimizer.lr = one_cycle(i, n_epochs * len(batches), self.trainer.child_lr)
-            outputs = self.child(self.folds.gather(self.architecture, rows), self.dropout)
-            loss = network_loss(outputs, self.folds, rows, self.trainer.loss)
-            losses.append(self.step(loss.sum()) / self.n_networks)
-            self.log(rows.numel(), epoch, losses[-1])
-        return float(np.mean(losses))
+    return Candidate(architecture, stacked, chosen, *best, kept, step.n_skipped, failure)

@@ -24,21 +24,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from enas.adam import Adam
-from enas.config import ControllerSettings, Trainer
+from enas.config import ControllerSettings
 from enas.controller import Controller
 from enas.errors import RunError
 from enas.folds import Folds
 from enas.metrics.rewards import RewardName, judge
-from enas.networks.base import Known, Supernet
-from enas.networks.dropout import Dropout
+from enas.policy_watch import PolicyWatch
 from enas.progress import Progress
 from enas.reinforce import add_entropy, advantages, policy_loss
 from enas.reinforce import make_optimizer as make_policy_optimizer
 from enas.search_space import Architecture
-from enas.training import GuardedStep, StepLog, l2_penalty, make_optimizer, network_loss
+from enas.training import GuardedStep, Learner, StepLog, run_epoch
 
 N_DERIVED = 200
 """Architectures that the trained controller samples when deriving; duplicates are scored once."""
@@ -62,14 +60,14 @@ class SearchResult:
 
     Args:
         derived: distinct architectures, best first.
-        supernet: the shared weights that scored them.
+        learner: the shared weights that scored them.
         controller: what sampled them.
         n_skipped: steps that were skipped because the loss was not finite.
         failure: why the search stopped before its last epoch; None if it did not, or if its time was over.
     """
 
     derived: tuple[Scored, ...]
-    supernet: Supernet
+    learner: Learner
     controller: Controller
     n_skipped: int
     failure: str | None
@@ -80,122 +78,87 @@ class Search:
     """One search; `run` it once.
 
     Args:
-        supernet: called as ``supernet(x, architecture, dropout)``.
-        controller: samples architectures of the supernet's space.
-        folds: the rows, and which of them train and judge.
-        trainer, settings: the config's sections.
+        learner: the shared weights.
+        controller: samples architectures of the learner's space.
+        folds: which rows train and judge.
+        settings: how the controller learns.
         reward: what is maximised.
+        n_epochs: epochs over the training rows.
+        n_judges: rows of the minibatch that rewards.
+        log: told of each step.
         generator: the source of all randomness.
         progress: where the log goes.
         record: takes one row of the training curves per epoch.
-        shuffle: draw the order of the rows anew each epoch.
+        train_every: epochs between two lessons of the controller.
+        n_derived: architectures that the trained controller samples when deriving; duplicates are scored once.
         out_of_time: asked after each epoch; the search ends when it says yes.
     """
 
-    supernet: Supernet
+    learner: Learner
     controller: Controller
     folds: Folds
-    trainer: Trainer
     settings: ControllerSettings
     reward: RewardName
+    n_epochs: int
+    n_judges: int
+    log: StepLog
     generator: torch.Generator
     progress: Progress
     record: Callable[[Mapping[str, object]], None]
-    shuffle: bool = True
+    train_every: int = 1
+    n_derived: int = N_DERIVED
     out_of_time: Callable[[], bool] = lambda: False
     _baseline: float = field(default=0.0, init=False)
-    _inputs: dict[int, Tensor] = field(default_factory=dict, init=False)
 
     def run(self) -> SearchResult:
         """Search, then derive; also from what there is when the loss was not finite five times in a row (`failure`)."""
-        n_epochs = self.trainer.max_number_of_epoches_in_search
-        step = GuardedStep(make_optimizer(self.supernet.parameters(), lr=self.trainer.child_lr, l2=0.0), "search")
+        step = GuardedStep(self.learner.optimizer, "search", self.learner.advice)
         policy = make_policy_optimizer(self.controller, self.settings.lr)
-        log = StepLog(self.progress, self.trainer.log_every_n_steps)
-        failure, last_good = None, self._weights()
-        with self.progress.stage("search", n_epochs) as advance:
-            for epoch in range(n_epochs):
+        watch = PolicyWatch(self.controller.space, self.n_epochs, self.progress)
+        failure, last_good = None, self.learner.weights()
+        with self.progress.stage("search", self.n_epochs) as advance:
+            for epoch in range(self.n_epochs):
                 try:
-                    loss = self._train_shared_weights(step, epoch, log)
+                    loss = run_epoch(self.learner, step, self.log, self._sample, epoch=epoch, n_epochs=self.n_epochs)
                 except RunError as error:
                     failure = str(error)
-                    self.supernet.load_state_dict(last_good)
+                    self.learner.restore(last_good)
                     break
-                last_good = self._weights()
-                curves = self._train_controller(policy)
-                self.record({"stage": "search", "epoch": epoch, "child_loss": loss, **curves})
-                self._show_samples()
-                advance(f"reward {curves['reward']:.3f}")
+                last_good = self.learner.weights()
+                curves: dict[str, float] = {}
+                if (epoch + 1) % self.train_every == 0:
+                    curves = self._train_controller(policy)
+                shares = watch(self._show_samples(), epoch)
+                rate = self.learner.optimizer.lr
+                self.record({"stage": "search", "epoch": epoch, "child_loss": loss, "lr": rate, **curves, **shares})
+                advance(f"reward {curves['reward']:.3f}" if curves else "")
                 if self.out_of_time():
-                    self.progress.warn(f"time limit: the search stops after epoch {epoch + 1} of {n_epochs}")
+                    self.progress.warn(f"time limit: the search stops after epoch {epoch + 1} of {self.n_epochs}")
                     break
-        return SearchResult(self.derive(), self.supernet, self.controller, step.n_skipped, failure)
+        return SearchResult(self.derive(), self.learner, self.controller, step.n_skipped, failure)
 
     def derive(self) -> tuple[Scored, ...]:
         """Sample, score each distinct architecture on all held-out rows, best first."""
-        with torch.no_grad():
-            sampled = self.controller.sample(N_DERIVED, self.generator).architectures
-        return tuple(sorted(self.score(list(dict.fromkeys(sampled)), self.folds), key=_by_reward, reverse=True))
+        distinct = list(dict.fromkeys(self._sample(self.n_derived)))
+        return tuple(sorted(self.score(distinct, self.folds), key=_by_reward, reverse=True))
 
-    def score(self, architectures: Sequence[Architecture], judges: Folds, known: Known | None = None) -> list[Scored]:
-        """Score with shared weights on the rows that ``judges`` hold out; ``known`` as the supernet's."""
-        known = {} if known is None else known
-        with torch.inference_mode():
-            outputs = [
-                judges.collect(self.supernet(self._judged_inputs(judges, a), a, known=known)) for a in architectures
-            ]
-            predictions = torch.stack(outputs).float().cpu().numpy()
+    def score(self, architectures: Sequence[Architecture], judges: Folds) -> list[Scored]:
+        """Score with shared weights on the rows that ``judges`` hold out."""
+        predictions = self.learner.judge(judges, architectures).float().cpu().numpy()
         rewards, ties = judge(self.reward, predictions, judges.judged_labels)
-        rewards = np.maximum(rewards, LOWEST_REWARD)
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
 
-    def _judged_inputs(self, judges: Folds, architecture: Architecture) -> Tensor:
-        """What an architecture sees of the rows that judge; gathered once where these are always the same."""
-        if judges is not self.folds:
-            return judges.gather(architecture, judges.held_out)
-        stem = judges.stem(architecture)
-        if stem not in self._inputs:
-            self._inputs[stem] = judges.gather(architecture, judges.held_out)
-        return self._inputs[stem]
-
-    def _weights(self) -> dict[str, Tensor]:
-        """A copy of the shared weights, to go back to."""
-        return {name: tensor.clone() for name, tensor in self.supernet.state_dict().items()}
-
-    def _train_shared_weights(self, step: GuardedStep, epoch: int, log: StepLog) -> float:
-        """One epoch; returns the mean loss."""
-        batches = [rows for _ in range(self._n_passes()) for rows in self._epoch()]
+    def _sample(self, n: int) -> list[Architecture]:
         with torch.no_grad():
-            architectures = self.controller.sample(len(batches), self.generator).architectures
-        dropout = Dropout(self.trainer.child_keep_prob, self.generator) if self.trainer.child_keep_prob < 1 else None
-        losses = []
-        for rows, architecture in zip(batches, architectures, strict=True):
-            outputs = self.supernet(self.folds.gather(architecture, rows), architecture, dropout)
-            loss = network_loss(outputs, self.folds, rows, self.trainer.loss).sum()
-            step(loss + l2_penalty(self.supernet.slices(architecture).values(), self.trainer.child_l2_reg))
-            losses.append(float(loss.detach()) / self.folds.n_folds)
-            log(rows.numel(), epoch, losses[-1])
-        return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
-
-    def _epoch(self) -> list[Tensor]:
-        generator = self.generator if self.shuffle else None
-        return list(self.folds.batches(self.trainer.batch_size, self.folds.n_folds, generator))
-
-    def _n_passes(self) -> int:
-        """Passes over the rows per epoch: up to one per set of first-layer weights while minibatches are few."""
-        n_stems = len(self.folds.inputs)
-        n_batches = -(-min(len(rows) for rows in self.folds.train) // self.trainer.batch_size)
-        return max(1, min(n_stems, -(-2 * n_stems // n_batches))) if n_stems > 1 else 1
+            return self.controller.sample(n, self.generator).architectures
 
     def _train_controller(self, policy: Adam) -> dict[str, float]:
         """``train_steps`` updates; returns means over the epoch."""
         rewards: list[float] = []
         entropies: list[float] = []
-        known: Known = {}  # the shared weights rest meanwhile
         for _ in range(self.settings.train_steps):
             sample = self.controller.sample(self.settings.num_aggregate, self.generator)
-            judges = self._judges()
-            scored = self.score(sample.architectures, judges, known if judges is self.folds else None)
+            scored = self.score(sample.architectures, self._judges())
             rewards += [one.reward for one in scored]
             entropies += sample.entropy.tolist()
             bonus = add_entropy(rewards[-len(scored) :], sample.entropy, self.settings.entropy_weight)
@@ -211,16 +174,16 @@ class Search:
 
     def _judges(self) -> Folds:
         """All out-of-fold rows under cross-fitting; one shuffled minibatch of a single split."""
-        if self.folds.n_folds > 1 or self.folds.held_out.shape[1] <= self.trainer.batch_size:
+        if self.folds.n_folds > 1 or self.folds.held_out.shape[1] <= self.n_judges:
             return self.folds
-        return self.folds.sample_judges(self.trainer.batch_size, self.generator)
+        return self.folds.sample_judges(self.n_judges, self.generator)
 
-    def _show_samples(self) -> None:
-        """Ten sampled architectures with their rewards, as AutoGenome prints them."""
-        with torch.no_grad():
-            sampled = self.controller.sample(10, self.generator).architectures
-        for one in self.score(sampled, self.folds):
+    def _show_samples(self) -> list[Architecture]:
+        """Ten sampled architectures with their rewards, as both originals print them."""
+        sampled = self._sample(10)
+        for one in self.score(sampled, self._judges()):
             self.progress.line(f"('{one.architecture}', {one.reward:.6g})")
+        return sampled
 
 
 def choose_candidates(

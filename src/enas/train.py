@@ -1,23 +1,21 @@
-"""Training as a stage: `fit` on the table, then everything that it found, written into the run directory."""
+"""Training as a stage: `fit`, then everything that it found, written into the run directory."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from enas.config import Config
-from enas.data.dataset import Dataset
 from enas.errors import RunError
 from enas.evaluate import Metrics, headline_figure, measure
+from enas.family import Family, Recipe
 from enas.files import write_csv, write_json
-from enas.fit import Breakdown, Fitted, fit
+from enas.fit import Breakdown, Deadline, Fitted, fit, search
 from enas.model_files import save_model
 from enas.progress import Progress
+from enas.retrain import Candidate
 from enas.run import Run
-from enas.search_space import Architecture
+from enas.search import Scored
+from enas.search_space import Architecture, SearchSpace
 
 _HEADER = """\
 #################################################################################
@@ -45,18 +43,19 @@ class Training:
 
 
 def train(
-    run: Run,
-    table: Dataset,
-    config: Config,
-    *,
-    validation_rows: NDArray[np.int64] | None,
-    progress: Progress,
+    run: Run, family: Family, recipe: Recipe, *, architecture: Architecture | None = None, progress: Progress
 ) -> Training:
-    """Fit on ``table`` and fill ``run``; the caller holds its lock.
+    """Fit and fill ``run``; the caller holds its lock.
+
+    Args:
+        run: where files go.
+        family: rows and networks.
+        recipe: how long and how.
+        architecture: retrain just this one, without a search.
+        progress: where the log goes.
 
     Raises:
-        DataError: as `fit`.
-        RunError: training broke down; the last good state is in ``run.models``.
+        RunError: training broke down; the last good state, if there is one, is in ``run.models``.
     """
     progress.line(_HEADER)
 
@@ -65,8 +64,10 @@ def train(
 
     start = time.perf_counter()
     try:
-        fitted = fit(table, config, validation_rows=validation_rows, progress=progress, record=record)
+        fitted = fit(family, recipe, architecture=architecture, progress=progress, record=record)
     except Breakdown as error:
+        if error.model is None:
+            raise
         save_model(error.model, run.models)
         raise RunError(f"{error}; evaluator.checkpoint_path takes the last good state, {run.models}") from None
     run.log(stage="fit", seconds=round(time.perf_counter() - start, 3))
@@ -74,22 +75,57 @@ def train(
     metrics = measure(fitted.model, fitted.held_out, fitted.folds.judged_labels)
     how = describe_held_out(fitted)
     best = fitted.candidates[int(fitted.selection.shares.argmax())]
-    _write_leaderboard(run.leaderboard, fitted)
-    _draw_curves(run)
+    write_leaderboard(run.leaderboard, fitted.space, fitted.search.derived if fitted.search else (), fitted)
+    family.draw(run, best.architecture)
     write_json(run.output_files / "validation.json", {"rows": how, "metrics": metrics.to_dict()})
     write_json(
         run.best_architecture,
         {
             "architecture": best.architecture.to_json(),
             "text": str(best.architecture),
-            "description": fitted.model.space.describe(best.architecture),
+            "description": fitted.space.describe(best.architecture),
             "epoch": best.best_epoch + 1,
-            "shares": {str(m.architecture): m.share for m in fitted.model.members},
+            "shares": {
+                str(candidate.architecture): float(share)
+                for candidate, share in zip(fitted.candidates, fitted.selection.shares, strict=True)
+            },
             "held_out": {"figure": headline_figure(metrics), "rows": how},
         },
     )
     _report(fitted, best.architecture, metrics, how, run, progress)
     return Training(best.architecture, metrics, how, run.path, fitted)
+
+
+def search_only(run: Run, family: Family, recipe: Recipe, *, progress: Progress) -> Architecture:
+    """Search without retraining: fills the leaderboard and names the best architecture; the caller holds the lock.
+
+    Raises:
+        RunError: the search broke down.
+    """
+    progress.line(_HEADER)
+
+    def record(row: Mapping[str, object]) -> None:
+        run.log(**row)
+
+    with family.computing():
+        found = search(family, recipe, Deadline(recipe.time_limit), progress, record)
+    if found.failure:
+        raise RunError(found.failure)
+    best = found.derived[0]
+    write_leaderboard(run.leaderboard, family.space, found.derived)
+    family.draw(run, best.architecture)
+    write_json(
+        run.best_architecture,
+        {
+            "architecture": best.architecture.to_json(),
+            "text": str(best.architecture),
+            "description": family.space.describe(best.architecture),
+            "shared_weight_score": best.reward,
+        },
+    )
+    progress.line(f"Best arc:{best.architecture}, {family.reward} with shared weights {best.reward:.4f}")
+    progress.line(f"Everything is in {run.path}")
+    return best.architecture
 
 
 def describe_held_out(fitted: Fitted) -> str:
@@ -103,40 +139,27 @@ def describe_held_out(fitted: Fitted) -> str:
     return f"on {n_rows} validation rows that also chose epoch and architecture: optimistic"
 
 
-def _write_leaderboard(path: Path, fitted: Fitted) -> None:
-    retrained = {c.architecture: (c, w) for c, w in zip(fitted.candidates, fitted.selection.shares, strict=True)}
-    header = ["rank", "architecture", "description", "shared_weight_score", "shared_weight_tie_break"]
+def write_leaderboard(path: Path, space: SearchSpace, derived: Sequence[Scored], fitted: Fitted | None = None) -> None:
+    """Every derived architecture and, where it was retrained, how it did."""
+    retrained: dict[Architecture, tuple[Candidate, float]] = {}
+    if fitted:
+        shares = fitted.selection.shares.tolist()
+        retrained = {c.architecture: (c, share) for c, share in zip(fitted.candidates, shares, strict=True)}
+    scores = {one.architecture: (one.reward, one.tie) for one in derived}
     rows = []
-    for rank, scored in enumerate(fitted.search.derived, start=1):
-        candidate, share = retrained.get(scored.architecture, (None, None))
-        rows.append(
-            (
-                rank,
-                str(scored.architecture),
-                fitted.model.space.describe(scored.architecture),
-                scored.reward,
-                scored.tie,
-                candidate and candidate.reward,
-                candidate and candidate.tie,
-                candidate and candidate.best_epoch + 1,
-                share,
-            )
-        )
+    for rank, architecture in enumerate(dict.fromkeys([*scores, *retrained]), start=1):
+        candidate, share = retrained.get(architecture, (None, None))
+        after = (candidate.reward, candidate.tie, candidate.best_epoch + 1) if candidate else (None, None, None)
+        before = scores.get(architecture, (None, None))
+        rows.append((rank, str(architecture), space.describe(architecture), *before, *after, share))
+    header = ["rank", "architecture", "description", "shared_weight_score", "shared_weight_tie_break"]
     write_csv(path, [*header, "retrained_score", "retrained_tie_break", "best_epoch", "share_of_model"], rows)
 
 
-def _draw_curves(run: Run) -> None:
-    from enas import report
-
-    searched = [row for row in run.read_log() if row.get("stage") == "search"]
-    if searched:
-        report.search_curves(
-            [{**row, "loss": row.get("child_loss")} for row in searched], run.output_files / "enas_search_curves"
-        )
-
-
 def _report(fitted: Fitted, best: Architecture, metrics: Metrics, how: str, run: Run, progress: Progress) -> None:
-    n_skipped = fitted.search.n_skipped + sum(candidate.n_skipped for candidate in fitted.candidates)
+    n_skipped = (fitted.search.n_skipped if fitted.search else 0) + sum(
+        candidate.n_skipped for candidate in fitted.candidates
+    )
     if n_skipped:
         progress.warn(f"{n_skipped} training steps were skipped because their loss was not finite")
     for candidate, share in zip(fitted.candidates, fitted.selection.shares, strict=True):

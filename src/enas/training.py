@@ -1,10 +1,11 @@
-"""One step of training M networks side by side, for shared weights and for children alike."""
+"""What training steps have in common, for shared weights and for children, for tables and for images."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from enas.adam import Adam
 from enas.errors import RunError
 from enas.folds import Folds
 from enas.progress import Progress
+from enas.search_space import Architecture
 
 LossName = Literal["cross_entropy", "focal"]
 
@@ -83,6 +85,8 @@ class StepLog:
 class Optimizer(Protocol):
     """What a step needs of an optimiser."""
 
+    lr: float
+
     def zero_grad(self) -> None:
         """Forget all gradients."""
 
@@ -97,10 +101,12 @@ class GuardedStep:
     Args:
         optimizer: what to step.
         stage: what is being trained, for the message.
+        advice: what to change, for the message.
     """
 
     optimizer: Optimizer
     stage: str
+    advice: str
     n_skipped: int = 0
     _n_in_a_row: int = field(default=0, repr=False)
 
@@ -115,13 +121,75 @@ class GuardedStep:
             self.n_skipped += 1
             self._n_in_a_row += 1
             if self._n_in_a_row >= _MAX_BAD_STEPS:
-                raise RunError(
-                    f"{self.stage}: the loss was not finite {_MAX_BAD_STEPS} times in a row; lower trainer.child_lr, "
-                    "or set preprocessing.scale and preprocessing.transform for data of this range"
-                )
+                raise RunError(f"{self.stage}: the loss was not finite {_MAX_BAD_STEPS} times in a row; {self.advice}")
             return float("nan")
         self._n_in_a_row = 0
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return value
+
+
+class Learner(Protocol):
+    """Networks in training and the rows that teach them: what search and retraining ask of a family of networks."""
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Updates the weights."""
+
+    @property
+    def advice(self) -> str:
+        """What to change where the loss is not finite."""
+
+    def batches(self) -> Sequence[Tensor]:
+        """One epoch: row numbers (M, B) per step, for M networks side by side."""
+
+    def schedule(self, epoch: int, step: int, n_steps: int) -> None:
+        """Set rates for a step; steps count from 0 over all epochs."""
+
+    def loss(self, rows: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor]:
+        """What to minimise on rows (M, B), and the mean loss without penalties, to be shown; both scalars."""
+
+    def judge(self, judges: Folds, architectures: Sequence[Architecture]) -> Tensor:
+        """Outputs (n, n_judged, C) for the rows that ``judges`` hold out, without gradient."""
+
+    def part(self, architecture: Architecture) -> Mapping[str, Tensor]:
+        """The weights that belong to an architecture, by name; copies."""
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """All weights, by name; copies."""
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Go back to what `weights` gave."""
+
+
+def run_epoch(
+    learner: Learner,
+    step: GuardedStep,
+    log: StepLog,
+    choose: Callable[[int], Sequence[Architecture]],
+    *,
+    epoch: int,
+    n_epochs: int,
+) -> float:
+    """Train on every row once; returns the mean loss.
+
+    Args:
+        learner: what is trained.
+        step: steps its optimiser.
+        log: told of each step.
+        choose: gives as many architectures as there are steps.
+        epoch, n_epochs: which one of how many.
+
+    Raises:
+        RunError: five losses in a row were not finite.
+    """
+    batches = learner.batches()
+    n_steps, losses = len(batches), []
+    for i, (rows, architecture) in enumerate(zip(batches, choose(n_steps), strict=True), start=epoch * n_steps):
+        learner.schedule(epoch, i, n_epochs * n_steps)
+        loss, shown = learner.loss(rows, architecture)
+        step(loss)
+        losses.append(float(shown.detach()))
+        log(rows.numel(), epoch, losses[-1])
+    return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")

@@ -47,6 +47,17 @@ class Dataset:
     source: str
 
     @property
+    def noun(self) -> str:
+        """What samples are called, plural."""
+        return "rows"
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """(n,), by which a row is known again."""
+        from enas.data.hashing import row_hashes
+
+        return row_hashes(self.features)
+
+    @property
     def n_samples(self) -> int:
         return int(self.features.shape[0])
 

@@ -129,3 +129,22 @@ def place_auxiliary(reductions: Sequence[int], n_layers: int) -> int:
     """
     after = reductions[1] if len(reductions) > 1 else (*reductions, 0)[0]
     return min(after + 1, n_layers + 1)
+
+
+def describe_plan(plan: Blueprint) -> str:
+    """The skeleton in words.
+
+    Example:
+        >>> describe_plan(Blueprint((32, 32), 3, 10, n_layers=2, n_filters=20, reductions=(1,)))
+        '4 layers on 32×32 pixels: 20@32×32, 40@16×16*, 40@16×16, 40@16×16 (* reduction), no auxiliary head, 10 classes'
+    """
+    layers = ", ".join(
+        f"{layer.n_channels}@{layer.size[0]}×{layer.size[1]}{'*' if layer.is_reduction else ''}"
+        for layer in plan.layers
+    )
+    auxiliary = "no auxiliary head" if plan.auxiliary_after is None else f"auxiliary head after {plan.auxiliary_after}"
+    height, width = plan.size
+    return (
+        f"{plan.n_cells} layers on {height}×{width} pixels: {layers} (* reduction), {auxiliary}, "
+        f"{plan.n_classes} classes"
+    )

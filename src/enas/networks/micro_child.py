@@ -2,7 +2,8 @@
 
 It differs from the supernet's layers as in the originals: the second input passes one more ReLU → 1×1 → BN; in a
 reduction cell the operations that read an input of the cell have stride 2 (identity becomes a factorised reduction);
-the output is the concatenation of the unread states without a 1×1 convolution. Running statistics are kept for evaluation.
+the output is the concatenation of the unread states without a 1×1 convolution. Running statistics are kept for
+evaluation.
 """
 
 from collections.abc import Callable

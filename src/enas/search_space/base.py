@@ -21,11 +21,13 @@ class Vocabulary:
         name: a Python identifier, unique in the space.
         n_options: how many options.
         initial_bias: start of a learned bias on the logits, one number per option; None: no bias.
+        labels: what the options are called; empty where nobody asks.
     """
 
     name: str
     n_options: int
     initial_bias: tuple[float, ...] | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

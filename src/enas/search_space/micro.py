@@ -124,7 +124,8 @@ class MicroSpace:
 
     def _cell(self, first: int, fixed_bias: tuple[float, ...] | None) -> Iterator[Decision]:
         """A cell's decisions; its integers start at position `first`."""
-        vocabulary = Vocabulary("operation", len(OPERATIONS), initial_bias=_bias(self.convolution_bias, 0.0))
+        bias = _bias(self.convolution_bias, 0.0)
+        vocabulary = Vocabulary("operation", len(OPERATIONS), initial_bias=bias, labels=OPERATIONS)
         yield OpenCell(n_inputs=2)
         for start in range(first, first + 4 * self.n_nodes, 4):
             yield ChooseEarlier(start)

@@ -1,0 +1,275 @@
+"""Images as a family: a micro space, pictures, micro networks."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from enas.config import ControllerSettings, ImageConfig, ImageTrainer, Retraining
+from enas.config.image_sections import VALIDATION_SPLIT
+from enas.controller import Controller
+from enas.data.augment import Augment
+from enas.data.copies import copies_path, write_copies
+from enas.data.dataset import FloatArray, Target
+from enas.data.images import ImageSet
+from enas.data.pixels import channel_statistics
+from enas.data.splits import Split, single_split
+from enas.device import choose_device, reduced_precision
+from enas.families.image_learners import ImageLesson, MicroAlone, SharedMicro
+from enas.families.pictures import Pictures, Pixels
+from enas.families.warm_start import warm_start
+from enas.family import Recipe
+from enas.folds import Folds, make_folds
+from enas.image_model import ImageModel
+from enas.metrics.rewards import RewardName
+from enas.model import Member
+from enas.nesterov import Nesterov
+from enas.networks.blueprint import Blueprint, count_reductions, place_auxiliary, place_reductions
+from enas.networks.micro import MicroSupernet
+from enas.networks.micro_child import MicroChild
+from enas.progress import Progress
+from enas.run import Run
+from enas.search import SearchResult
+from enas.search_space import Architecture, MicroSpace
+
+CROP_OF_COLOUR = 4
+
+
+def image_recipe(config: ImageConfig) -> Recipe:
+    """The numbers of an image config."""
+    trainer = config.trainer
+    return Recipe(
+        n_epochs_search=trainer.num_epochs,
+        n_epochs_fixed=config.retrain.num_epochs,
+        top_k=trainer.top_k_candidates,
+        n_judges=trainer.batch_size,
+        n_derived=trainer.n_derived,
+        train_every=trainer.controller_train_every,
+        log_every=trainer.log_every_n_steps,
+        settings=ControllerSettings(
+            lr=trainer.controller_lr,
+            tanh_constant=trainer.controller_tanh_constant,
+            temperature=trainer.controller_temperature,
+            entropy_weight=trainer.controller_entropy_weight,
+            exploration=trainer.controller_exploration,
+            baseline_decay=trainer.controller_bl_dec,
+            train_steps=trainer.controller_train_steps,
+            num_aggregate=trainer.controller_num_aggregate,
+        ),
+        time_limit=config.time_limit,
+    )
+
+
+def make_blueprint(
+    stage: ImageTrainer | Retraining, size: tuple[int, int], n_channels: int, n_classes: int, n_nodes: int
+) -> Blueprint:
+    """The networks of the search, or of retraining.
+
+    Raises:
+        ConfigError: layers and reductions do not fit.
+    """
+    n_layers, n_reductions = stage.child_num_layers, stage.child_num_reductions
+    if n_reductions == "auto":
+        n_reductions = count_reductions(size, n_layers)
+    reductions = place_reductions(n_layers, n_reductions)
+    after = place_auxiliary(reductions, n_layers) if stage.child_aux_after is None else stage.child_aux_after
+    return Blueprint(
+        size=size,
+        n_image_channels=n_channels,
+        n_classes=n_classes,
+        n_layers=n_layers,
+        n_filters=stage.child_out_filters,
+        reductions=reductions,
+        auxiliary_after=after if stage.child_use_aux_heads else None,
+        n_nodes=n_nodes,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageFamily:
+    """Folders of images, ready to be searched.
+
+    Args:
+        config: all settings.
+        train: training images.
+        valid: validation images of a folder of their own; None: `split` takes some of the training images.
+        split: training rows and validation rows of `train`, or of `train` followed by `valid`.
+        space: two cells.
+        mean, std: (C,) of the training pixels per channel.
+        device: where the networks live.
+        generator: the source of all randomness.
+        folds: which rows train and judge, without augmented copies.
+        progress: told what takes time.
+    """
+
+    config: ImageConfig
+    train: ImageSet
+    valid: ImageSet | None
+    split: Split
+    space: MicroSpace
+    mean: FloatArray
+    std: FloatArray
+    device: str
+    generator: torch.Generator
+    folds: Folds
+    progress: Progress
+
+    @property
+    def reward(self) -> RewardName:
+        return "accuracy"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        assert self.train.target is not None, "training images have classes"
+        return self.train.target.classes
+
+    def computing(self) -> AbstractContextManager[object]:
+        return reduced_precision(self.device, self.config.precision)
+
+    def make_controller(self, settings: ControllerSettings) -> Controller:
+        return Controller(
+            self.space,
+            tanh_constant=settings.tanh_constant,
+            op_tanh_reduce=self.config.trainer.controller_op_tanh_reduce,
+            hidden_size=settings.hidden_size,
+            temperature=settings.temperature,
+            generator=self.generator,
+        )
+
+    def learn_shared(self) -> SharedMicro:
+        stage = self.config.trainer
+        supernet = MicroSupernet(space=self.space, plan=self.blueprint(stage), generator=self.generator)
+        supernet = supernet.to(self.device)
+        return SharedMicro(supernet, self._lesson(stage, 1.0), _make_optimizer(supernet, stage))
+
+    def learn_alone(self, architecture: Architecture, found: SearchResult | None) -> MicroAlone:
+        stage = self.config.retrain
+        child = MicroChild(
+            space=self.space, architecture=architecture, plan=self.blueprint(stage), generator=self.generator
+        ).to(self.device)
+        if stage.warm_start and found is not None and isinstance(found.learner, SharedMicro):
+            warm_start(child, found.learner.supernet)
+        lesson = self._lesson(stage, stage.child_drop_path_keep_prob)
+        return MicroAlone(child, lesson, _make_optimizer(child, stage))
+
+    def group(self, architecture: Architecture) -> Architecture:
+        """Every architecture for itself."""
+        return architecture
+
+    def make_model(self, members: Sequence[Member]) -> ImageModel:
+        plan = self.blueprint(self.config.retrain)
+        return ImageModel(self.space, plan, tuple(members), self.classes, self.mean, self.std)
+
+    def draw(self, run: Run, architecture: Architecture) -> tuple[Path, ...]:
+        """Cells, final network, curves, and the augmented copies where there are any."""
+        from enas.families.image_pictures import draw_pictures
+
+        return draw_pictures(self, run, architecture)
+
+    def salvage(self, found: SearchResult) -> None:
+        """Shared weights alone are no child."""
+
+    def blueprint(self, stage: ImageTrainer | Retraining) -> Blueprint:
+        """The networks of the search, or of retraining."""
+        return make_blueprint(stage, self.train.size, self.train.n_channels, len(self.classes), self.space.n_nodes)
+
+    def pictures(self, n_aug_img: int) -> Pictures:
+        """All rows, each training image ``n_aug_img`` times."""
+        pixels: Pixels = self.train.pixels
+        if n_aug_img > 1:
+            assert isinstance(pixels, np.memmap), "images come from the cache"
+            path = copies_path(Path(str(pixels.filename)), n_aug_img, self.config.seed)
+            pixels = write_copies(pixels, n_aug_img, seed=self.config.seed, path=path, progress=self.progress)
+        none = np.empty((0, *self.train.pixels.shape[1:]), np.uint8)
+        valid = self.valid.pixels if self.valid else none
+        return Pictures(pixels, self.train.n_samples, valid, self.mean, self.std, self.device)
+
+    def augment(self, cutout: int | None) -> Augment:
+        """What is done to training images on the fly."""
+        trainer, is_colour = self.config.trainer, self.train.n_channels == 3
+        pad = trainer.augment_crop
+        flip = trainer.augment_flip
+        return Augment(
+            pad=(CROP_OF_COLOUR if is_colour else 0) if pad is None else pad,
+            flip=is_colour if flip is None else flip,
+            cutout=cutout,
+        )
+
+    def _lesson(self, stage: ImageTrainer | Retraining, path_keep_prob: float) -> ImageLesson:
+        return ImageLesson(
+            folds=folds_of(self.train, self.valid, self.split, stage.n_aug_img, self.device),
+            pictures=self.pictures(stage.n_aug_img),
+            augment=self.augment(stage.child_cutout_size),
+            batch_size=stage.batch_size,
+            rates=(stage.child_lr_max, stage.child_lr_min, stage.child_lr_T_0, stage.child_lr_T_mul),
+            keep_prob=stage.child_keep_prob,
+            path_keep_prob=path_keep_prob,
+            generator=self.generator,
+        )
+
+
+def folds_of(train: ImageSet, valid: ImageSet | None, split: Split, n_aug_img: int, device: str) -> Folds:
+    """Which rows train and judge; rows are numbered as in `Pictures`, and copies of validation images are left out."""
+    assert train.target is not None, "training images have classes"
+    parts = [train.target.values]
+    if valid is not None and valid.target is not None:
+        parts.append(valid.target.values)
+    labels = np.concatenate(parts)
+    rows = np.concatenate([split.train + copy * len(labels) for copy in range(n_aug_img)])
+    target = Target(("class",), np.tile(labels, n_aug_img), train.target.classes)
+    return make_folds([[]], target, [Split(rows, split.held_out)], stem=lambda architecture: 0, device=device)
+
+
+def _make_optimizer(network: MicroSupernet | MicroChild, stage: ImageTrainer | Retraining) -> Nesterov:
+    if network.auxiliary is not None:
+        network.auxiliary.requires_grad_(stage.train_auxiliary)
+    return Nesterov(
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        lr=stage.child_lr_max,
+        l2=stage.child_l2_reg,
+        clip=stage.child_grad_bound or None,
+    )
+
+
+def prepare_images(
+    config: ImageConfig, train: ImageSet, valid: ImageSet | None, space: MicroSpace, progress: Progress
+) -> ImageFamily:
+    """Split and measure the images.
+
+    Args:
+        config: all settings.
+        train, valid: labelled images of one format; without ``valid`` a share of ``train`` is held back.
+        space: two cells.
+        progress: where the log goes.
+
+    Raises:
+        ConfigError: the device is not there, or layers and reductions do not fit.
+        DataError: a class has too few images to be split.
+    """
+    assert train.target is not None, "training images have classes"
+    device = choose_device(config.device)
+    n = train.n_samples
+    if valid is not None:
+        split = Split(np.arange(n), np.arange(n, n + valid.n_samples))
+    else:
+        split = single_split(train.target, config.trainer.validation_split or VALIDATION_SPLIT, seed=config.seed)
+    mean, std = channel_statistics(train.pixels, split.train)
+    family = ImageFamily(
+        config=config,
+        train=train,
+        valid=valid,
+        split=split,
+        space=space,
+        mean=mean,
+        std=std,
+        device=device,
+        generator=torch.Generator().manual_seed(config.seed),
+        folds=folds_of(train, valid, split, 1, device),
+        progress=progress,
+    )
+    for stage in (config.trainer, config.retrain):
+        family.blueprint(stage)  # refuses what does not fit, before anything is written
+    return family

@@ -1,0 +1,134 @@
+"""What an image config names, as the pipeline's steps take it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from enas.config import ImageConfig, ImageExplainer, Inference
+from enas.data.images import ImageFormat, ImageSet, infer_format, read_images
+from enas.errors import ConfigError, RunError
+from enas.evaluate import Evaluation, evaluate
+from enas.explain_images import ImageExplanation, explain_images
+from enas.families.image import ImageFamily, image_recipe, prepare_images
+from enas.families.source import Ready, seen_hashes
+from enas.image_model import ImageModel
+from enas.misclassified import draw_misclassified
+from enas.model import Model
+from enas.networks.blueprint import describe_plan
+from enas.predict import Prediction, predict
+from enas.progress import Progress
+from enas.run import Run
+from enas.search_space import MicroSpace
+
+
+@dataclass(slots=True)
+class ImageSource:
+    """The folders of a config.
+
+    Args:
+        config: names them.
+        progress: where the log goes.
+    """
+
+    config: ImageConfig
+    progress: Progress
+
+    def steps(self) -> tuple[str, ...]:
+        named = {
+            "evaluate": self.config.trainer.test_data_dir,
+            "predict": self.config.data_predict,
+            "explain": self.config.explainer and self.config.trainer.test_data_dir,
+        }
+        if not self.config.trainer.test_data_dir:
+            self.progress.warn("the config names no trainer.test_data_dir: there will be no test figure")
+        return tuple(step for step, section in named.items() if section)
+
+    def prepare(self) -> Ready:
+        trainer = self.config.trainer
+        fmt = infer_format(
+            trainer.train_data_dir, size=trainer.img_size, n_channels=trainer.channel, progress=self.progress
+        )
+        train = self._read(trainer.train_data_dir, fmt, None)
+        assert train.target is not None, "training images have classes"
+        self._check_classes(train.target.classes)
+        valid = self._read(trainer.val_data_dir, fmt, train.target.classes) if trainer.val_data_dir else None
+        space = MicroSpace(trainer.child_num_cells, convolution_bias=trainer.controller_convolution_bias)
+        family = prepare_images(self.config, train, valid, space, self.progress)
+        self._report(family)
+        return Ready(family, image_recipe(self.config), _describe([train, valid] if valid else [train]))
+
+    def evaluate(self, model: Model, settings: Inference, run: Run) -> Evaluation:
+        """Score the model on the test images; draws a sheet of those that it takes for another class."""
+        model, images = _of_images(model, run), self._read_test(model, run)
+        size = settings.batch_size
+        result = evaluate(model, images, seen_hashes(run), run.output_files, batch_size=size, progress=self.progress)
+        return draw_misclassified(result, images, model.classes, run.output_files)
+
+    def predict(self, model: Model, settings: Inference, run: Run) -> Prediction:
+        """Predict a folder of images without classes."""
+        model, section = _of_images(model, run), self.config.data_predict
+        if section is None:
+            raise ConfigError("the config has no section data_predict; this step reads its images from there")
+        images = self._read(section.args.data_dir, _format_of(model), None, labelled=False)
+        return predict(model, images, run.output_files, batch_size=settings.batch_size, progress=self.progress)
+
+    def explain(self, model: Model, run: Run) -> ImageExplanation:
+        """Show which pixels speak for the predicted class."""
+        args = (self.config.explainer or ImageExplainer()).args
+        model, images = _of_images(model, run), self._read_test(model, run)
+        return explain_images(
+            model,
+            images,
+            run.output_files,
+            n_samples=args.num_samples,
+            n_shown=args.ranked_outputs,
+            seed=self.config.seed,
+            progress=self.progress,
+        )
+
+    def _read_test(self, model: Model, run: Run) -> ImageSet:
+        folder, known = self.config.trainer.test_data_dir, _of_images(model, run)
+        if folder is None:
+            raise ConfigError("the config names no trainer.test_data_dir; this step reads its images from there")
+        return self._read(folder, _format_of(known), known.classes)
+
+    def _read(
+        self, folder: Path, fmt: ImageFormat, classes: tuple[str, ...] | None, *, labelled: bool = True
+    ) -> ImageSet:
+        return read_images(
+            folder,
+            fmt,
+            classes=classes,
+            labelled=labelled,
+            cache=self.config.trainer.output_dir / "image_cache",
+            skip_unreadable=self.config.trainer.skip_unreadable,
+            progress=self.progress,
+            n_threads=self.config.input_fn.num_threads,
+        )
+
+    def _check_classes(self, classes: tuple[str, ...]) -> None:
+        expected = self.config.model.args.output_classes
+        if expected is not None and expected != len(classes):
+            raise ConfigError(
+                f"model.args.output_classes is {expected}, but {self.config.trainer.train_data_dir} holds "
+                f"{len(classes)} classes"
+            )
+
+    def _report(self, family: ImageFamily) -> None:
+        for name, stage in (("search", self.config.trainer), ("retraining", self.config.retrain)):
+            self.progress.line(f"{name}: {describe_plan(family.blueprint(stage))}")
+
+
+def _of_images(model: Model, run: Run) -> ImageModel:
+    if not isinstance(model, ImageModel):
+        raise RunError(f"{run.path} is a run on tables, and this config is one of images")
+    return model
+
+
+def _format_of(model: ImageModel) -> ImageFormat:
+    return ImageFormat(model.plan.size, model.plan.n_image_channels)
+
+
+def _describe(sets: list[ImageSet]) -> dict[str, object]:
+    """Hashes by which the images that trained are known again."""
+    hashes = [f"{value:016x}" for images in sets for value in images.hashes()]
+    return {"folders": {images.source: images.n_samples for images in sets}, "row_hashes": hashes}
