@@ -81,7 +81,9 @@ def run_fold(task: Task) -> Result:
 
     from enas.config import load_table_config
     from enas.console import Silent
+    from enas.families.table import prepare_table, table_recipe
     from enas.fit import fit
+    from enas.table_model import TableModel
 
     torch.set_num_threads(1)
     table = read(task.folder)
@@ -91,8 +93,10 @@ def run_fold(task: Task) -> Result:
     train, test = list(folds)[task.fold]
     config, _ = load_table_config({"name": "genes", "seed": task.seed, **SETTINGS}, task.overrides)
     start = time.perf_counter()
-    model = fit(take(table, train), config, progress=Silent(), record=lambda row: None).model
+    family = prepare_table(take(table, train), config, progress=Silent())
+    model = fit(family, table_recipe(config), progress=Silent(), record=lambda row: None).model
     fitted = time.perf_counter()
+    assert isinstance(model, TableModel)
     outputs = model.predict(table.features[test])
     seconds = (round(fitted - start, 3), round(time.perf_counter() - fitted, 3))
     place = (task.folder.name, "enas", task.seed, task.fold, len(train), len(test))

@@ -173,7 +173,7 @@ def search_step(n_rows: int, n_features: int) -> tuple[float, int]:
     _, folds = prepare(table, table.target, space, splits, config, "cpu", Silent())
     generator = torch.Generator().manual_seed(0)
     supernet = DenseSupernet(space=space, n_networks=1, n_inputs=folds.n_inputs, n_outputs=2, generator=generator)
-    step = GuardedStep(make_optimizer(supernet.parameters(), lr=1e-3, l2=1e-4), "speed")
+    step = GuardedStep(make_optimizer(supernet.parameters(), lr=1e-3, l2=1e-4), "speed", advice="")
     widest = Architecture.from_text("[4 4 1 4 1 1]")
 
     def once() -> None:
@@ -186,13 +186,15 @@ def search_step(n_rows: int, n_features: int) -> tuple[float, int]:
 def fit_once(n_rows: int, n_features: int) -> tuple[float, float]:
     """Seconds of a short `fit`, and its peak memory as a multiple of the table."""
     from enas.console import Silent
+    from enas.families.table import prepare_table, table_recipe
     from enas.fit import fit
 
     config = make_config(SHORT_SETTINGS)
     before = peak()
     table = random_table(n_rows, n_features)
     start = time.perf_counter()
-    fit(table, config, progress=Silent(), record=lambda row: None)
+    family = prepare_table(table, config, progress=Silent())
+    fit(family, table_recipe(config), progress=Silent(), record=lambda row: None)
     return time.perf_counter() - start, (peak() - before) / table.features.nbytes
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from enas.automl import Auto
-    from enas.model import Model
+    from enas.table_model import TableModel
 
 # A busy machine is no failure, and a test that passed passes again.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -131,7 +131,7 @@ def open_auto(tables: Path, log: Log, one_thread: None) -> "Callable[..., Auto]"
 
 
 @pytest.fixture(scope="session")
-def make_model() -> "Callable[..., Model]":
+def make_model() -> "Callable[..., TableModel]":
     """``make_model(features, target)`` gives a model with random weights: per member an architecture, all with the same
     preprocessing, one network per fold and seed."""
 
@@ -144,16 +144,17 @@ def make_model() -> "Callable[..., Model]":
         shares: tuple[float, ...] = (1.0,),
         screens: tuple[int | None, ...] = (),
         has_feature_names: bool = True,
-    ) -> "Model":
+    ) -> "TableModel":
         import numpy as np
         import torch
 
         from enas.data.preprocess import fit_preprocessor
         from enas.data.splits import cross_folds
         from enas.folds import make_folds
-        from enas.model import Member, Model
+        from enas.model import Member
         from enas.networks.dense import DenseSupernet
         from enas.search_space import Architecture, DenseSpace
+        from enas.table_model import TableModel
 
         space = DenseSpace(2, (8, 16), screens)
         splits = cross_folds(target, n_folds, seed=0)
@@ -188,7 +189,7 @@ def make_model() -> "Callable[..., Model]":
             one = Architecture(((i % len(screens),) if screens else ()) + ((1, 0, 1), (0, 1, 0), (1, 1, 1))[i])
             tensors = {name: tensor.detach().contiguous() for name, tensor in net.slices(one).items()}
             members.append(Member(one, share, 1.0 + 0.5 * i, tensors))
-        return Model(
+        return TableModel(
             space=space,
             members=tuple(members),
             preprocessors=tuple(preprocessor for preprocessor, _ in fitted),

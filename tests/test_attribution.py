@@ -15,11 +15,13 @@ from enas.attribution import MAX_PAIRS, attribute, pair_multipliers
 from enas.config import load_table_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
+from enas.families.table import prepare_table, table_recipe
 from enas.fit import fit
-from enas.model import Member, Model
+from enas.model import Member
 from enas.networks.dense import EPSILON, dense_tail
+from enas.table_model import TableModel
 
-MakeModel = Callable[..., Model]
+MakeModel = Callable[..., TableModel]
 pytestmark = pytest.mark.usefixtures("one_thread")
 TWO = Target(("grade",), np.arange(30) % 2, ("a", "b"))
 THREE = Target(("grade",), np.arange(30) % 3, ("a", "b", "c"))
@@ -66,7 +68,7 @@ def test_values_and_base_add_up_to_the_outputs(target: Target, shape: dict[str, 
         assert_allclose(found.base, model.predict(x[5:25]).mean(axis=0), rtol=1e-4, atol=1e-4)
 
 
-def as_linear(model: Model) -> Model:
+def as_linear(model: TableModel) -> TableModel:
     """The same model with a first layer whose outputs all stay positive and equally spread: normalisation and cuts
     then hardly bend it, so that it is linear around its bias."""
     members = []
@@ -93,7 +95,7 @@ def test_a_linear_model_gets_its_exact_values(make_model: MakeModel) -> None:
         assert_allclose(found.values[:, :, j], expected, atol=0.01 * np.abs(found.values).max())
 
 
-def exact_shapley(model: Model, row: FloatArray, background: FloatArray) -> NDArray[np.float64]:
+def exact_shapley(model: TableModel, row: FloatArray, background: FloatArray) -> NDArray[np.float64]:
     """(p, C) by enumeration of all subsets of features; those left out take each background row's values."""
     p = len(row)
     inside = (np.arange(2**p)[:, None] >> np.arange(p)) & 1 == 1
@@ -119,7 +121,9 @@ def test_values_of_a_trained_model_agree_with_exact_shapley_values(regression: b
     target = Target(("y",), size[:, None]) if regression else labels
     table = Dataset(x, tuple("abcdefgh"), True, tuple(map(str, range(120))), True, target, "x.tsv")
     config, _ = load_table_config({"name": "shapley", "device": "cpu"}, SETTINGS)
-    model = fit(table, config, progress=Silent(), record=lambda row: None).model
+    family = prepare_table(table, config, progress=Silent())
+    model = fit(family, table_recipe(config), progress=Silent(), record=lambda row: None).model
+    assert isinstance(model, TableModel)
     found = attribute(model, x[:8], x[10:30])
     exact = np.stack([exact_shapley(model, row, x[10:30]) for row in x[:8]])  # (n, p, C)
     total = exact.sum(axis=1) + model.predict(x[10:30]).mean(axis=0)

@@ -10,6 +10,7 @@ import pytest
 
 from enas.automl import Auto
 from enas.errors import ConfigError, DataError, RunError
+from enas.explain import Explanation
 from enas.metrics import ClassificationMetrics
 
 OpenAuto = Callable[..., Auto]
@@ -32,6 +33,7 @@ def test_all_steps_and_their_files(open_auto: OpenAuto, tables: Path) -> None:
     for file in ("config.json", "environment.json", "data.json", "metrics.jsonl", "leaderboard.csv"):
         assert (run.path / file).stat().st_size > 0
     evaluation, prediction, explanation = auto.evaluate(), auto.predict(), auto.explain()
+    assert isinstance(explanation, Explanation)
     assert isinstance(evaluation.metrics, ClassificationMetrics)
     assert evaluation.metrics.accuracy.value > 0.85
     assert (evaluation.n_seen, evaluation.n_rows) == (0, 20)
@@ -156,7 +158,9 @@ def test_a_training_table_without_names_matches_by_position(open_auto: OpenAuto,
     )
     auto.train()
     assert auto.evaluate().n_rows == 20
-    assert set(auto.explain().ranking) == {f"gene{i}" for i in range(12)}
+    explanation = auto.explain()
+    assert isinstance(explanation, Explanation)
+    assert set(explanation.ranking) == {f"gene{i}" for i in range(12)}
 
 
 def test_a_wrong_number_of_classes_is_refused(open_auto: OpenAuto) -> None:

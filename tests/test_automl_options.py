@@ -13,8 +13,10 @@ import enas
 from enas.automl import Auto
 from enas.console import Silent
 from enas.errors import EnasError, RunError
+from enas.explain import Explanation
 from enas.metrics import ClassificationMetrics, RegressionMetrics
 from enas.model_files import load_model
+from enas.table_model import TableModel
 
 OpenAuto = Callable[..., Auto]
 ONE_TARGET = tuple(
@@ -77,6 +79,7 @@ def test_regression(open_auto: OpenAuto) -> None:
     assert predicted.columns == ["sample_id", "predicted_size"]
     assert predicted["predicted_size"].mean() == pytest.approx(107.5, abs=4)
     explanation = auto.explain()
+    assert isinstance(explanation, Explanation)
     assert explanation.ranking[0] == "g0"
     assert "_class_sizeshap_values.csv" in {file.name for file in explanation.files}
 
@@ -89,7 +92,9 @@ def test_several_targets_at_once(open_auto: OpenAuto) -> None:
     metrics = auto.evaluate().metrics
     assert isinstance(metrics, RegressionMetrics)
     assert pl.read_csv(auto.predict().file).columns == ["sample_id", "predicted_size", "predicted_age"]
-    assert auto.explain().attribution.values.shape[0] == 2
+    explanation = auto.explain()
+    assert isinstance(explanation, Explanation)
+    assert explanation.attribution.values.shape[0] == 2
 
 
 def test_several_columns_without_multi_tasks_are_refused_or_chosen(open_auto: OpenAuto) -> None:
@@ -113,6 +118,7 @@ def test_the_target_may_be_a_column_of_the_features(open_auto: OpenAuto, tables:
     ]
     auto = open_auto(*options)
     trained = auto.train().fitted
+    assert isinstance(trained.model, TableModel)
     assert trained.model.feature_names == tuple(f"g{i}" for i in range(12))
     assert accuracy(auto) > 0.85
     assert len(auto.predict().sample_ids) == 20
@@ -179,6 +185,7 @@ def test_the_seeds_config_with_its_paths_changed(shared: Path, tmp_path: Path, o
     assert "TRAINED ON" in auto.evaluate().headline
     assert len(auto.predict().sample_ids) == 72
     explanation = auto.explain()
+    assert isinstance(explanation, Explanation)
     assert explanation.attribution.values.shape == (2, 72, 7129)
     assert explanation.attribution.additivity_error < 1e-4
     assert auto.run.path.is_relative_to(tmp_path / "runs" / "enas" / "enas_demo")

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, IntArray, Target
 from enas.data.hashing import row_hashes
 from enas.evaluate import Evaluation, evaluate
 from enas.metrics import ClassificationMetrics, RegressionMetrics
-from enas.model import Model
+from enas.table_model import TableModel
 
-MakeModel = Callable[..., Model]
+MakeModel = Callable[..., TableModel]
 pytestmark = pytest.mark.usefixtures("one_thread")
 X: FloatArray = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 CLASSES = Target(("grade",), np.arange(40) % 2, ("low", "high"))
@@ -32,10 +33,10 @@ OLD, NEW = np.arange(20), np.arange(20, 40)
 
 
 def run(make_model: MakeModel, rows: IntArray, folder: Path, target: Target = CLASSES) -> Evaluation:
-    return evaluate(make_model(X, target), rows_of(rows, target), SEEN, folder, batch_size=7)
+    return evaluate(make_model(X, target), rows_of(rows, target), SEEN, folder, batch_size=7, progress=Silent())
 
 
-def accuracy(model: Model, rows: IntArray) -> float:
+def accuracy(model: TableModel, rows: IntArray) -> float:
     return float((model.predict(X[rows]).argmax(axis=1) == CLASSES.values[rows]).mean())
 
 
@@ -76,7 +77,8 @@ def test_missing_values_and_negative_zeros_do_not_hide_a_row(make_model: MakeMod
     seen = {int(value) for value in row_hashes(x[:1])}
     x[0, 1] = -0.0
     table = Dataset(x[:2], tuple("abcdef"), True, ("s0", "s1"), True, Target(("y",), np.array([0, 1]), ("l", "h")), "x")
-    assert evaluate(make_model(X, CLASSES), table, seen, tmp_path, batch_size=10).n_seen == 1
+    model = make_model(X, CLASSES)
+    assert evaluate(model, table, seen, tmp_path, batch_size=10, progress=Silent()).n_seen == 1
 
 
 def test_the_figures_are_there_as_pdf_and_png(make_model: MakeModel, tmp_path: Path) -> None:

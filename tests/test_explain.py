@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.explain import Explanation, explain, file_names
-from enas.model import Model
+from enas.table_model import TableModel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 THREE = Target(("grade",), np.arange(30) % 3, ("a", "b/c", "b:c"))
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def explained(make_model: Callable[..., Model], folder: Path) -> Explanation:
+def explained(make_model: Callable[..., TableModel], folder: Path) -> Explanation:
     table = table_of(THREE)
     model = make_model(table.features, THREE)
     return explain(model, table, folder, n_samples=6, n_shown=4, seed=0, progress=Silent())
@@ -79,7 +79,7 @@ def test_the_additivity_error_is_written_down(explained: Explanation, folder: Pa
 
 
 def test_the_seed_chooses_the_samples(
-    explained: Explanation, folder: Path, make_model: Callable[..., Model], tmp_path: Path
+    explained: Explanation, folder: Path, make_model: Callable[..., TableModel], tmp_path: Path
 ) -> None:
     table = table_of(THREE)
     explain(make_model(table.features, THREE), table, tmp_path, n_samples=6, n_shown=3, seed=1, progress=Silent())
@@ -88,7 +88,9 @@ def test_the_seed_chooses_the_samples(
     assert len(set(other)) == 6
 
 
-def test_targets_of_a_regression_take_the_place_of_classes(make_model: Callable[..., Model], tmp_path: Path) -> None:
+def test_targets_of_a_regression_take_the_place_of_classes(
+    make_model: Callable[..., TableModel], tmp_path: Path
+) -> None:
     table = table_of(VALUES, ("=1+1", 'say "x"', "a,b", *(f"g{i}" for i in range(6))))
     model = make_model(table.features, VALUES)
     found = explain(model, table, tmp_path, n_samples=4, n_shown=3, seed=0, progress=Silent())

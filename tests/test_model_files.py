@@ -10,11 +10,11 @@ from numpy.testing import assert_array_equal
 
 from enas.data.dataset import FloatArray, Target
 from enas.errors import ConfigError, RunError
-from enas.model import Model
 from enas.model_files import load_model, save_model
 from enas.search_space import Architecture
+from enas.table_model import TableModel
 
-MakeModel = Callable[..., Model]
+MakeModel = Callable[..., TableModel]
 pytestmark = pytest.mark.usefixtures("one_thread")
 CLASSES = Target(("grade",), np.arange(24) % 3, ("a", "ü b", "c,d"))
 VALUES = Target(("size", "age"), np.random.default_rng(1).normal(9, 3, (24, 2)).astype(np.float32))

@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 
+from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
-from enas.model import Model, probabilities_of
+from enas.model import probabilities_of
 from enas.predict import predict
+from enas.table_model import TableModel
 
-MakeModel = Callable[..., Model]
+MakeModel = Callable[..., TableModel]
 pytestmark = pytest.mark.usefixtures("one_thread")
 X: FloatArray = np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32)
 CLASSES = Target(("grade",), np.arange(24) % 3, ("low", "mid, really", "=high"))
@@ -23,7 +25,7 @@ TABLE = Dataset(X, tuple("abcdef"), True, tuple(f"s{i}" for i in range(24)), Tru
 
 def test_classification(make_model: MakeModel, tmp_path: Path) -> None:
     model = make_model(X, CLASSES)
-    found = predict(model, TABLE, tmp_path, batch_size=5)
+    found = predict(model, TABLE, tmp_path, batch_size=5, progress=Silent())
     assert found.file == tmp_path / "enas_predicted_result_data_frame.csv"
     table = pl.read_csv(found.file)
     assert table.columns[:4] == ["sample_id", "predicted_result", "softmax_value", "softmax_low"]
@@ -42,7 +44,7 @@ def test_classification(make_model: MakeModel, tmp_path: Path) -> None:
 
 def test_regression_gives_a_column_per_target(make_model: MakeModel, tmp_path: Path) -> None:
     model = make_model(X, VALUES)
-    found = predict(model, TABLE, tmp_path, batch_size=100)
+    found = predict(model, TABLE, tmp_path, batch_size=100, progress=Silent())
     table = pl.read_csv(found.file)
     assert table.columns == ["sample_id", "predicted_size", "predicted_age"]
     assert_allclose(table.drop("sample_id").to_numpy(), model.predict(X), rtol=1e-6)

@@ -10,11 +10,14 @@ from enas.console import Silent
 from enas.data.dataset import FloatArray, Target
 from enas.data.splits import Split, cross_folds, single_split
 from enas.errors import RunError
+from enas.families.table_learners import DenseAlone, Lesson
 from enas.folds import Folds, make_folds
 from enas.metrics.rewards import score
 from enas.networks.dense import DenseChild, DenseSupernet, skips_of
+from enas.networks.dropout import Dropout
 from enas.retrain import Candidate, best_epoch, retrain
 from enas.search_space import Architecture, DenseSpace
+from enas.training import StepLog, make_optimizer
 
 SPACE = DenseSpace(2, (4, 8, 16))
 ONE = Architecture((2, 1, 1))
@@ -47,16 +50,25 @@ def child_of(folds: Folds, n_seeds: int = 1, weights: slice = slice(None), n_net
 
 def train(child: DenseChild, folds: Folds, *, shuffle: bool = True, **settings: object) -> Candidate:
     trainer = Trainer.model_validate({"max_number_of_epoches_in_fixed": 8, "batch_size": 16} | settings)
+    generator = torch.Generator().manual_seed(0)
+    lesson = Lesson(
+        folds=folds,
+        batch_size=trainer.batch_size,
+        loss=trainer.loss,
+        dropout=Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None,
+        l2=trainer.child_l2_reg,
+        generator=generator if shuffle else None,
+    )
+    optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
     return retrain(
-        child,
+        DenseAlone(child, lesson, optimizer, trainer.n_seeds, trainer.child_lr),
         ONE,
         folds,
-        trainer=trainer,
+        n_epochs=trainer.max_number_of_epoches_in_fixed,
         reward="r2" if folds.is_regression else "accuracy",
-        generator=torch.Generator().manual_seed(0),
+        log=StepLog(Silent(), trainer.log_every_n_steps),
         progress=Silent(),
         record=lambda row: None,
-        shuffle=shuffle,
     )
 
 

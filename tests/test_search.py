@@ -10,6 +10,7 @@ from enas.console import Silent
 from enas.controller import Controller
 from enas.data.dataset import Target
 from enas.data.splits import cross_folds, single_split
+from enas.families.table_learners import Lesson, SharedDense
 from enas.folds import Folds, make_folds
 from enas.metrics.rewards import score
 from enas.networks.base import Supernet
@@ -17,7 +18,7 @@ from enas.networks.dense import DenseSupernet
 from enas.networks.dropout import Dropout
 from enas.search import N_DERIVED, Scored, Search, choose_candidates
 from enas.search_space import Architecture, DenseSpace
-from enas.training import l2_penalty, make_optimizer, network_loss
+from enas.training import StepLog, l2_penalty, make_optimizer, network_loss
 
 SPACE = DenseSpace(2, (4, 8, 16))
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -60,13 +61,24 @@ def make_search(
 ) -> tuple[Search, list[dict[str, object]]]:
     generator = torch.Generator().manual_seed(seed)
     records: list[dict[str, object]] = []
+    trainer = Trainer(max_number_of_epoches_in_search=n_epochs, batch_size=16)
+    lesson = Lesson(
+        folds=folds,
+        batch_size=trainer.batch_size,
+        loss=trainer.loss,
+        dropout=Dropout(trainer.child_keep_prob, generator) if trainer.child_keep_prob < 1 else None,
+        l2=trainer.child_l2_reg,
+        generator=generator,
+    )
     search = Search(
-        supernet=supernet,
+        learner=SharedDense(supernet, lesson, make_optimizer(supernet.parameters(), lr=trainer.child_lr, l2=0.0)),
         controller=Controller(space, tanh_constant=1.5, generator=generator),
         folds=folds,
-        trainer=Trainer(max_number_of_epoches_in_search=n_epochs, batch_size=16),
         settings=ControllerSettings(train_steps=train_steps),
         reward="accuracy",
+        n_epochs=trainer.max_number_of_epoches_in_search,
+        n_judges=trainer.batch_size,
+        log=StepLog(Silent(), trainer.log_every_n_steps),
         generator=generator,
         progress=Silent(),
         record=lambda row: records.append(dict(row)),

@@ -11,6 +11,7 @@ from enas.data.dataset import Target
 from enas.data.splits import cross_folds
 from enas.errors import RunError
 from enas.folds import Folds, make_folds
+from enas.nesterov import Nesterov
 from enas.training import GuardedStep, make_optimizer, network_loss
 
 CLASSES = Target(("y",), np.repeat([0, 1, 2], [10, 6, 4]), ("a", "b", "c"))
@@ -76,7 +77,7 @@ def test_the_l2_penalty_has_the_gradient_of_its_formula() -> None:
 
 
 def guarded(weight: nn.Parameter) -> GuardedStep:
-    return GuardedStep(torch.optim.SGD([weight], lr=0.1), "training [1 0]")
+    return GuardedStep(Nesterov([weight], lr=0.1, momentum=0.0), "training [1 0]", "lower child_lr")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
