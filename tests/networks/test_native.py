@@ -137,6 +137,44 @@ def test_bfloat16_activations_are_near() -> None:
     assert [slope.dtype for slope in slopes] == [torch.bfloat16] + [torch.float32] * 8
 
 
+@needs_kernels
+@pytest.mark.parametrize(
+    ("n_inputs", "n_in", "n_out", "n_images", "side"),
+    [(5, 20, 20, 3, 32), (1, 60, 20, 2, 32), (3, 40, 40, 18, 16), (2, 160, 160, 40, 4), (2, 7, 13, 3, 5)],
+)
+def test_relu_project_equals_convolution_of_the_concatenation(
+    n_inputs: int, n_in: int, n_out: int, n_images: int, side: int
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    xs = [make_images((n_images, n_in, side, side), seed=i).requires_grad_() for i in range(n_inputs)]
+    weight = torch.randn(n_inputs, n_out, n_in, generator=generator) / n_in**0.5
+    tensors = [*xs, weight, torch.rand(n_out, generator=generator), torch.randn(n_out, generator=generator)]
+    tensors = [tensor.requires_grad_() for tensor in tensors]
+    exact = [tensor.detach().double().requires_grad_() for tensor in tensors]
+    grad = make_images((n_images, n_out, side, side), seed=9)
+
+    out, mean, variance = native.relu_project(xs, *tensors[n_inputs:])
+    kernel = torch.cat(list(exact[n_inputs]), dim=1)[:, :, None, None]
+    total = F.conv2d(F.relu(torch.cat(exact[:n_inputs], dim=1)), kernel)
+    expected = F.batch_norm(total, None, None, *exact[n_inputs + 1 :], training=True, eps=1e-5)
+    exact_variance, exact_mean = torch.var_mean(total, (0, 2, 3), correction=0)
+    for value, right in ((out, expected), (mean, exact_mean), (variance, exact_variance)):
+        assert relative(value, right) < 1e-5
+    slopes = torch.autograd.grad(out, tensors, grad)
+    for slope, right in zip(slopes, torch.autograd.grad(expected, exact, grad.double()), strict=True):
+        assert relative(slope, right) < 1e-4
+
+
+@needs_kernels
+def test_relu_project_computes_only_wanted_gradients() -> None:
+    x, weight, ones = make_images((2, 16, 4, 4)), torch.ones(1, 8, 16, requires_grad=True), torch.ones(8)
+    with torch.no_grad():
+        expected = native.relu_project([x], weight, ones, ones)[0]
+    out, _, _ = native.relu_project([x], weight, ones, ones)
+    assert torch.equal(out, expected)
+    assert torch.autograd.grad(out.sum(), weight)[0].shape == weight.shape
+
+
 def test_other_tensors_do_not_fit() -> None:
     assert native.fits(torch.zeros(1, 2, 3, 3))
     assert not native.fits(torch.zeros(2, 3))

@@ -9,6 +9,8 @@ The library is built with the compiler ``c++`` (or ``$CXX``) into ``$XDG_CACHE_H
 each version of the sources, the compiler and the processor. Where that fails, or with ``ENAS_NATIVE=0``,
 :func:`available` is False, :func:`unavailable` says why, and the networks compute the same in plain PyTorch.
 
+Loading it also tells the GNU allocator to keep freed pages for the next step.
+
 The result has the same bits for any number of threads.
 """
 
@@ -18,6 +20,7 @@ import os
 import platform
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -83,6 +86,83 @@ def separable_conv(
     return _forward(x, weights, keep=False)[:3]
 
 
+def relu_project(xs: Sequence[Tensor], weight: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm (batch statistics, ε 1e-5) of the sum over i of ReLU(xs[i]) through the 1×1 convolution weight[i].
+
+    The same as a 1×1 convolution of the concatenation, which is never made.
+
+    Args:
+        xs: n tensors (B, C_in, H, W), float32 or bfloat16, best in channels_last memory.
+        weight: (n, C_out, C_in), float32.
+        scale: (C_out,), as ``offset``.
+
+    Returns:
+        (B, C_out, H, W) in channels_last memory; mean and biased variance of the sum, (C_out,), without gradient.
+    """
+    tensors = (weight, scale, offset, *xs)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        out, mean, variance = _ReluProject.apply(*tensors)  # type: ignore[no-untyped-call]
+        return out, mean, variance
+    return _project(*tensors, keep=False)[:3]
+
+
+def _project(
+    weight: Tensor, scale: Tensor, offset: Tensor, *xs: Tensor, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Output, mean, variance and the sum before the norm (the output itself if not kept)."""
+    xs = tuple(x.contiguous(memory_format=torch.channels_last) for x in xs)
+    n_images, _, height, width = xs[0].shape
+    shape = (n_images, weight.shape[1], height, width)
+    before = torch.empty(shape, dtype=xs[0].dtype, memory_format=torch.channels_last)
+    out = _like(before) if keep else before
+    mean, variance = torch.empty((2, weight.shape[1])).unbind()
+    weights = [tensor.detach().contiguous() for tensor in (weight, scale, offset)]
+    _loaded().enas_project(
+        _project_sizes(xs, weight), _addresses(xs), *map(_address, (*weights, before, out, mean, variance))
+    )
+    return out, mean, variance, before
+
+
+class _ReluProject(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, weight: Tensor, scale: Tensor, offset: Tensor, *xs: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        xs = tuple(x.contiguous(memory_format=torch.channels_last) for x in xs)
+        out, mean, variance, before = _project(weight, scale, offset, *xs, keep=True)
+        ctx.save_for_backward(weight, scale, before, mean, variance, *xs)
+        ctx.mark_non_differentiable(mean, variance)
+        ctx.set_materialize_grads(False)
+        return out, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        weight, scale, before, mean, variance, *xs = ctx.saved_tensors  # type: ignore[attr-defined]
+        if grad is None:
+            return (None,) * (3 + len(xs))
+        grad = grad.to(before.dtype).contiguous(memory_format=torch.channels_last)
+        wanted = ctx.needs_input_grad[3:]  # type: ignore[attr-defined]
+        d_xs = [_like(x) if want else None for x, want in zip(xs, wanted, strict=True)]
+        weight, scale = weight.contiguous(), scale.contiguous()
+        slopes = [torch.empty_like(weight), torch.empty_like(scale), torch.empty_like(scale)]
+        _loaded().enas_project_back(
+            _project_sizes(xs, weight),
+            _addresses(xs),
+            *map(_address, (weight, scale, before, mean, variance, grad)),
+            _addresses(d_xs),
+            *map(_address, slopes),
+        )
+        return *slopes, *d_xs
+
+
+def _project_sizes(xs: Sequence[Tensor], weight: Tensor) -> ctypes.Array[ctypes.c_int64]:
+    n_images, _, height, width = xs[0].shape
+    n_inputs, n_out, n_in = weight.shape
+    is_half = xs[0].dtype == torch.bfloat16
+    return (ctypes.c_int64 * 8)(n_images, height, width, n_in, n_out, n_inputs, is_half, torch.get_num_threads())
+
+
 def _forward(x: Tensor, weights: tuple[Tensor, ...], *, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Output, mean, variance and what both units give before their norms (the second is the output if not kept)."""
     x = x.contiguous(memory_format=torch.channels_last)
@@ -143,8 +223,8 @@ def _address(tensor: Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())
 
 
-def _addresses(tensors: tuple[Tensor, ...] | list[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+def _addresses(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(None if tensor is None else tensor.data_ptr() for tensor in tensors))
 
 
 def _loaded() -> ctypes.CDLL:
@@ -160,7 +240,9 @@ def _library() -> ctypes.CDLL | str:
     if platform.system() not in ("Linux", "Darwin"):
         return f"no kernels for {platform.system()}"
     try:
-        return ctypes.CDLL(str(_built()))
+        library = ctypes.CDLL(str(_built()))
+        library.enas_keep_memory()
+        return library
     except (OSError, subprocess.SubprocessError, _Unavailable) as error:
         return f"could not be built: {error}"
 

@@ -1,6 +1,10 @@
 // What Python calls. All arrays are NHWC, float32 or bfloat16; parameters, statistics and slopes are float32.
+#include <climits>
 #include <type_traits>
-#include "separable.h"
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+#include "projection.h"
 
 using namespace enas;
 
@@ -50,6 +54,15 @@ void separable_backward(const Plane& p, const Groups& groups, const T* x, const 
 
 extern "C" {
 
+// A step frees and takes the same activations again and again: keep their pages, since fresh ones cost as much as a tenth of
+// the time.
+void enas_keep_memory() {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+#endif
+}
+
 // sizes: images, height, width, channels, kernel, bf16 or not, threads. weights: depth, point, scale, offset of two units.
 void enas_separable_forward(const int64_t* sizes, const void* x, const float* const* weights, void* y_1, void* y_2, void* out,
                             float* mean, float* variance) {
@@ -87,5 +100,44 @@ void enas_separable_backward(const int64_t* sizes, const void* x, const float* c
     };
     if (sizes[5]) typed(bf16());
     else typed(float());
+}
+
+// sizes: images, height, width, channels of an input, of the output, inputs, bf16 or not, threads.
+// x: the inputs; weights: (inputs, out, in).
+void enas_project(const int64_t* sizes, const void* const* x, const float* weights, const float* scale, const float* offset,
+                  void* y, void* out, float* mean, float* variance) {
+    const size_t height = sizes[1], width = sizes[2];
+    const Projection p{{height, width, size_t(sizes[3]), 0}, {height, width, size_t(sizes[4]), 0}, {size_t(sizes[0])},
+                       size_t(sizes[5])};
+    auto run = [&](auto type) {
+        typedef decltype(type) T;
+        const int n_threads = sizes[7];
+        project(p, reinterpret_cast<const T* const*>(x), weights, n_threads, static_cast<T*>(y), mean, variance);
+        const Affine affine = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, offset}).forward(p.out);
+        normalise(p.out, p.groups, static_cast<const T*>(y), affine, true, n_threads, static_cast<T*>(out));
+    };
+    if (sizes[6]) run(bf16());
+    else run(float());
+}
+
+// d_x: of the inputs, null where it is not wanted.
+void enas_project_back(const int64_t* sizes, const void* const* x, const float* weights, const float* scale, const void* y,
+                       const float* mean, const float* variance, const void* grad, void* const* d_x, float* d_weights,
+                       float* d_scale, float* d_offset) {
+    const size_t height = sizes[1], width = sizes[2];
+    const Projection p{{height, width, size_t(sizes[3]), 0}, {height, width, size_t(sizes[4]), 0}, {size_t(sizes[0])},
+                       size_t(sizes[5])};
+    auto run = [&](auto type) {
+        typedef decltype(type) T;
+        const int n_threads = sizes[7];
+        const T *before = static_cast<const T*>(y), *slope = static_cast<const T*>(grad);
+        const Norm norm = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, nullptr});
+        const doubles sums = norm_sums(p.out, p.groups, slope, before, norm.mean, false, n_threads);
+        const double n = double(sizes[0]) * p.n_pixels();
+        project_back(p, reinterpret_cast<const T* const*>(x), weights, before, slope,
+                     slope_of(p.out, norm, sums, n, d_scale, d_offset), n_threads, reinterpret_cast<T* const*>(d_x), d_weights);
+    };
+    if (sizes[6]) run(bf16());
+    else run(float());
 }
 }

@@ -54,18 +54,22 @@ void for_groups(const Groups& groups, bool backwards, int n_threads, const Work&
     for (long i = 0; i < n; i++) work(size_t(backwards ? n - 1 - i : i));  // backwards: what was written last is still cached
 }
 
-// Numbers at an address fit for vectors, all zero at first; kept by their thread, since fresh pages are slow.
+// Memory at an address fit for vectors; kept by its thread, since fresh pages are slow.
 class Scratch {
 public:
     explicit Scratch(size_t size) {
         static thread_local std::vector<float> kept;
         if (kept.size() < size + VL) kept.resize(size + VL);
         next_ = reinterpret_cast<float*>(round_up(reinterpret_cast<size_t>(kept.data()), 64));
-        std::memset(next_, 0, size * sizeof(float));
     }
     float* take(size_t size) {
         float* taken = next_;
         next_ += round_up(size, VL);
+        return taken;
+    }
+    float* take_padded(const Plane& p, size_t n = 1) {
+        float* taken = take(n * p.padded());
+        std::memset(taken, 0, n * p.padded() * sizeof(float));
         return taken;
     }
 
@@ -163,6 +167,37 @@ inline floats pad_rows(size_t channels, const float* point, bool transposed) {
 
 inline size_t product_width(const Plane& p) { return round_up(p.channels, VL); }
 
+// n images as multiplied: adds up their values and squares, and rounds them to y where that is not where they are.
+template <class T>
+void finish_sums(const Plane& p, const float* values, size_t n, double* sums, T* y) {
+    const size_t size = p.size();
+    for (size_t j = 0; j < n; j++, values += size, y += size) {
+        add_up(p, sums, [&](size_t at, size_t left, size_t, vec& first, vec& second) ENAS_LAMBDA {
+            const vec value = load(values + at, left);
+            first += value, second += value * value;
+        });
+        if constexpr (!std::is_same_v<T, float>)
+            for (size_t k = 0; k < size; k += VL) store(y + k, load(values + k, size - k), size - k);
+    }
+}
+
+inline void statistics(const Plane& p, const Groups& groups, const doubles& sums, float* mean, float* variance) {
+    const doubles total = gather(p, groups, sums);
+    const double n = double(groups.n_images) * p.height * p.width;
+    for (size_t c = 0; c < p.channels; c++) {
+        const double m = total[c] / n, spread = total[p.channels + c] / n - m * m;
+        mean[c] = m, variance[c] = spread < 0 ? 0 : spread;  // NaN passes
+    }
+}
+
+// The slopes of n weights, added in the order of the groups.
+inline void add_groups(const Groups& groups, const floats& slopes, size_t n, float* total) {
+    doubles sum(n);
+    for (size_t g = 0; g < groups.count(); g++)
+        for (size_t i = 0; i < n; i++) sum[i] += slopes[g * n + i];
+    for (size_t i = 0; i < n; i++) total[i] = sum[i];
+}
+
 // y = pointwise(depthwise(relu(affine(x)))) and the norm's statistics of y.
 template <int K, class T>
 void forward(const Plane& p, const Groups& groups, const T* x, const Affine* affine, const float* depth, const float* point,
@@ -172,7 +207,7 @@ void forward(const Plane& p, const Groups& groups, const T* x, const Affine* aff
     doubles sums(groups.count() * 2 * period);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
         Scratch scratch(p.padded() + 2 * (most * size + 2 * VL));
-        float* padded = scratch.take(p.padded());
+        float* padded = scratch.take_padded(p);
         float* dense = scratch.take(most * size + VL);
         float* rounded = scratch.take(most * size + VL);
         double* sum = &sums[group * 2 * period];
@@ -187,23 +222,10 @@ void forward(const Plane& p, const Groups& groups, const T* x, const Affine* aff
             if constexpr (std::is_same_v<T, float>) out = y + i * size;
             multiply<false>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels},
                             n * n_pixels, p.channels);
-            for (size_t j = 0; j < n; j++) {
-                const float* values = out + j * size;
-                add_up(p, sum, [&](size_t at, size_t left, size_t, vec& first, vec& second) ENAS_LAMBDA {
-                    const vec value = load(values + at, left);
-                    first += value, second += value * value;
-                });
-                if constexpr (!std::is_same_v<T, float>)
-                    for (size_t k = 0; k < size; k += VL) store(y + (i + j) * size + k, load(values + k, size - k), size - k);
-            }
+            finish_sums(p, out, n, sum, y + i * size);
         }
     });
-    const doubles total = gather(p, groups, sums);
-    const double n = double(groups.n_images) * n_pixels;
-    for (size_t c = 0; c < p.channels; c++) {
-        const double m = total[c] / n, spread = total[p.channels + c] / n - m * m;
-        mean[c] = m, variance[c] = spread < 0 ? 0 : spread;  // NaN passes
-    }
+    statistics(p, groups, sums, mean, variance);
 }
 
 // out = affine(y), in place if the two are the same.
@@ -253,6 +275,16 @@ doubles norm_sums(const Plane& p, const Groups& groups, const T* grad, const T* 
     return gather(p, groups, sums);
 }
 
+// d_y of one image.
+template <class T>
+void send_back(const Plane& p, const NormSlope& slope, const T* grad, const T* y, float* d_y) {
+    const size_t period = p.n_phases() * VL, size = p.size();
+    for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL)
+        store(d_y + k,
+              load(&slope.a[q]) * load(grad + k, size - k) + (load(&slope.b[q]) * load(y + k, size - k) + load(&slope.c[q])),
+              size - k);
+}
+
 // From the gradient of norm(y) to that of x, of the weights and, where x is another norm's input, that norm's sums.
 // grad and d_x may be the same.
 template <int K, class T>
@@ -269,8 +301,8 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
     floats tap_slopes(groups.count() * n_taps), point_slopes(groups.count() * channels * channels);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
         Scratch scratch((most + 1) * p.padded() + 3 * (most * size + 2 * VL));
-        float* grad_padded = scratch.take(p.padded());
-        float* padded = scratch.take(most * p.padded());
+        float* grad_padded = scratch.take_padded(p);
+        float* padded = scratch.take_padded(p, most);
         float* dense = scratch.take(most * size + VL);
         float* d_y = scratch.take(most * size + VL);
         float* d_dense = scratch.take(most * size + VL);
@@ -281,11 +313,7 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
                 const size_t at = (i + j) * size;
                 rectify(p, x + at, affine, padded + j * p.padded());
                 convolve<K>(p, padded + j * p.padded(), taps.data(), dense + j * size, Ahead(x + at + size));
-                for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL)
-                    store(d_y + j * size + k,
-                          load(&slope.a[q]) * load(grad + at + k, size - k) +
-                              (load(&slope.b[q]) * load(y + at + k, size - k) + load(&slope.c[q])),
-                          size - k);
+                send_back(p, slope, grad + at, y + at, d_y + j * size);
             }
             multiply<false>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels}, n * n_pixels,
                             channels);
@@ -322,10 +350,7 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
                     total[tap] += tap_slopes[g * n_taps + (i / VL * K * K + tap) * VL + i % VL];
         for (int tap = 0; tap < K * K; tap++) d_depth[c * K * K + tap] = total[tap];
     }
-    doubles total(channels * channels);
-    for (size_t g = 0; g < groups.count(); g++)
-        for (size_t i = 0; i < total.size(); i++) total[i] += point_slopes[g * total.size() + i];
-    for (size_t i = 0; i < total.size(); i++) d_point[i] = total[i];
+    add_groups(groups, point_slopes, channels * channels, d_point);
     return gather(p, groups, sums);
 }
 
