@@ -16,7 +16,7 @@ from enas.metrics.rewards import score
 from enas.networks.base import Supernet
 from enas.networks.dense import DenseSupernet
 from enas.networks.dropout import Dropout
-from enas.search import N_DERIVED, Scored, Search, choose_candidates
+from enas.search import LOWEST_REWARD, N_DERIVED, Scored, Search, choose_candidates
 from enas.search_space import Architecture, DenseSpace
 from enas.training import StepLog, l2_penalty, make_optimizer, network_loss
 
@@ -133,6 +133,25 @@ def test_a_score_is_that_of_all_held_out_rows_with_the_folds_own_weights(n_folds
                 labels.append(int(folds.labels[row]))
         assert one.reward == pytest.approx(score("accuracy", np.stack(logits), np.array(labels)))
         assert one.tie == pytest.approx(score("neg_log_loss", np.stack(logits), np.array(labels)), rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e6, float("nan")])
+def test_a_diverged_network_gets_the_lowest_reward_and_no_less(scale: float) -> None:
+    folds, net = separable(), Planted(Architecture((2, 1, 1)))
+    search, _ = make_search(folds, net, SPACE, n_epochs=1)
+    search.reward = "neg_log_loss"
+    with torch.no_grad():
+        net.scale.fill_(scale)
+    (scored,) = search.score([Architecture((0, 0, 0))], folds)
+    assert scored.reward == LOWEST_REWARD
+
+
+def test_the_controller_learns_only_every_so_many_epochs() -> None:
+    folds = separable()
+    search, records = make_search(folds, dense_supernet(folds), SPACE, n_epochs=5)
+    search.train_every = 2
+    search.run()
+    assert ["reward" in row for row in records] == [False, True, False, True, False]
 
 
 def test_training_the_shared_weights_lowers_their_loss() -> None:

@@ -146,6 +146,7 @@ class Search:
         """Score with shared weights on the rows that ``judges`` hold out."""
         predictions = self.learner.judge(judges, architectures).float().cpu().numpy()
         rewards, ties = judge(self.reward, predictions, judges.judged_labels)
+        rewards = np.maximum(rewards, LOWEST_REWARD)
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
 
     def _sample(self, n: int) -> list[Architecture]:
