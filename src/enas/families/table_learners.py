@@ -8,8 +8,8 @@ from torch import Tensor
 
 from enas.adam import Adam
 from enas.folds import Folds
-from enas.networks.base import Known
-from enas.networks.dense import DenseChild, DenseSupernet
+from enas.networks.base import Known, Supernet
+from enas.networks.dense import DenseChild
 from enas.networks.dropout import Dropout
 from enas.schedule import one_cycle
 from enas.search_space import Architecture
@@ -43,7 +43,7 @@ class Lesson:
 class SharedDense:
     """The shared weights, one set per fold, and the minibatches that teach them."""
 
-    supernet: DenseSupernet
+    supernet: Supernet
     lesson: Lesson
     optimizer: Adam
     advice: str = ADVICE
@@ -85,6 +85,7 @@ class SharedDense:
 
     def restore(self, weights: Mapping[str, Tensor]) -> None:
         self.supernet.load_state_dict(weights)
+        self._known = {}
 
     def _judged(self, judges: Folds, architecture: Architecture) -> Tensor:
         """What an architecture sees of the rows that judge; gathered once where these are always the same."""
@@ -106,7 +107,7 @@ class DenseAlone:
     n_seeds: int
     peak: float
     advice: str = ADVICE
-    _judged: Tensor | None = field(default=None, init=False)
+    _inputs: Tensor | None = field(default=None, init=False)
 
     def batches(self) -> list[Tensor]:
         folds = self.lesson.folds
@@ -126,9 +127,7 @@ class DenseAlone:
     def judge(self, judges: Folds, architectures: Sequence[Architecture]) -> Tensor:
         """Outputs (1, n_judged, C)."""
         (architecture,) = architectures
-        if self._judged is None:
-            self._judged = judges.gather(architecture, judges.held_out.repeat(self.n_seeds, 1))
-        return judges.collect(self.child(self._judged))[None]
+        return judges.collect(self.child(self._judged(judges, architecture)))[None]
 
     def part(self, architecture: Architecture) -> dict[str, Tensor]:
         return self.weights()
@@ -139,3 +138,12 @@ class DenseAlone:
     def restore(self, weights: Mapping[str, Tensor]) -> None:
         for name, tensor in weights.items():
             self.child.tensors[name].data.copy_(tensor)
+
+    def _judged(self, judges: Folds, architecture: Architecture) -> Tensor:
+        """What the networks see of the rows that judge; gathered once where these are always the same."""
+        rows = judges.held_out.repeat(self.n_seeds, 1)
+        if judges is not self.lesson.folds:
+            return judges.gather(architecture, rows)
+        if self._inputs is None:
+            self._inputs = judges.gather(architecture, rows)
+        return self._inputs
