@@ -97,15 +97,17 @@ class SharedMicro:
     def judge(self, judges: Folds, architectures: Sequence[Architecture]) -> Tensor:
         """Logits (n, n_judged, n_classes); all architectures see one minibatch after the other.
 
-        Batch norm takes each minibatch's own statistics, so the minibatches are those of training in size.
+        Batch norm takes each minibatch's own statistics, so minibatches are as large as in training and mix the
+        classes, which lie one after the other in a folder.
         """
         rows = judges.judged
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
         n_parts = -(-len(rows) // self.lesson.batch_size)
         parts = []
-        for part in rows.tensor_split(n_parts):
+        for part in rows[order].tensor_split(n_parts):
             x, known = self.lesson.pictures.take(part), Known()
             parts.append(torch.cat([self.supernet(x, one, known=known) for one in architectures]))
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1)[:, order.argsort()]
 
     def part(self, architecture: Architecture) -> dict[str, Tensor]:
         return self.weights()

@@ -8,7 +8,6 @@ import torch
 
 from enas.data.copies import augmented_copies
 from enas.networks.blueprint import Blueprint
-from enas.networks.cell import unread_states
 from enas.networks.micro_child import MicroChild
 from enas.report.cell import cell_pictures
 from enas.report.course import image_search_curves, retraining_curves
@@ -16,6 +15,7 @@ from enas.report.network import Kind, Row, network_picture
 from enas.report.sheet import augmentation_sheet
 from enas.run import Run
 from enas.search_space import Architecture, MicroSpace
+from enas.search_space.micro import unread_states
 
 if TYPE_CHECKING:
     from enas.families.image import ImageFamily

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from enas.networks.blueprint import Blueprint
 from enas.networks.dropout import Dropout
 from enas.networks.operations import BatchNorm, FactorisedReduction, Projection, average_pool, he_normal, pad_same
-from enas.search_space.micro import Branch
-
-Cell = Sequence[tuple[Branch, Branch]]
+from enas.search_space.micro import Branch, Cell
 
 POOL_KERNEL, POOL_STRIDE = 5, 3
 AUXILIARY_FILTERS = 128, 768
@@ -46,17 +44,6 @@ def run_nodes(
     return states
 
 
-def unread_states(cell: Cell) -> list[int]:
-    """Indices of the states (0, 1: the inputs) that no node reads; they make up the cell's output.
-
-    Example:
-        >>> unread_states([(Branch(1, 0), Branch(1, 4)), (Branch(2, 0), Branch(2, 3))])
-        [0, 3]
-    """
-    read = {branch.source for node in cell for branch in node}
-    return [state for state in range(len(cell) + 2) if state not in read]
-
-
 class Calibration(nn.Module):
     """Brings a layer's input to the layer's side and channels; nothing where it has them.
 
@@ -77,11 +64,14 @@ class Calibration(nn.Module):
         elif given.n_channels != n_channels:
             self.projection = Projection(given.n_channels, n_channels, running=running, generator=generator)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, xs: Sequence[Tensor]) -> Tensor:
+        """n tensors of equal channels, as if concatenated, to one."""
         if self.reduction is not None:
-            x = self.reduction(F.relu(x))
+            x: Tensor = self.reduction([F.relu(x) for x in xs])
         elif self.projection is not None:
-            x = self.projection(x)
+            x = self.projection(xs)
+        else:
+            (x,) = xs
         return x
 
 

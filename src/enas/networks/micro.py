@@ -13,7 +13,6 @@ Departures from the originals, with reasons:
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from enas.networks.base import Known
@@ -24,12 +23,10 @@ from enas.networks.cell import (
     MAX_POOL,
     AuxiliaryHead,
     Calibration,
-    Cell,
     Head,
     Shape,
     Stem,
     run_nodes,
-    unread_states,
 )
 from enas.networks.dropout import Dropout
 from enas.networks.operations import (
@@ -39,9 +36,10 @@ from enas.networks.operations import (
     average_pool,
     he_normal,
     max_pool,
+    project,
 )
 from enas.search_space import Architecture, MicroSpace
-from enas.search_space.micro import Branch
+from enas.search_space.micro import Branch, Cell, unread_states
 
 
 class SuperLayer(nn.Module):
@@ -73,12 +71,11 @@ class SuperLayer(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor, cell: Cell) -> Tensor:
         """(B, C, H, W) of the layer from its two inputs."""
-        calibrated = [calibrate(x) for calibrate, x in zip(self.calibrations, (first, second), strict=True)]
+        calibrated = [calibrate([x]) for calibrate, x in zip(self.calibrations, (first, second), strict=True)]
         states = run_nodes(calibrated, cell, self._operate)
         unread = unread_states(cell)
-        weight = torch.cat([self.final[state] for state in unread], dim=1)[:, :, None, None]
-        normed: Tensor = self.norm(F.conv2d(F.relu(torch.cat([states[state] for state in unread], dim=1)), weight))
-        return normed
+        weight = torch.stack([self.final[state] for state in unread])
+        return project([states[state] for state in unread], weight, self.norm)
 
     def _operate(self, node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
         if branch.operation in KERNELS:
@@ -148,7 +145,7 @@ class MicroSupernet(nn.Module):
         given, outputs = (stem, stem), []
         for index, (layer, module) in enumerate(zip(self.plan.layers, self.layers, strict=True)):
             if layer.is_reduction:
-                given = given[1], self.halvings[str(index)](given[1])
+                given = given[1], self.halvings[str(index)]([given[1]])
             outputs.append(module(*given, reduction if layer.is_reduction else normal))
             given = given[1], outputs[-1]
         return outputs

@@ -20,18 +20,19 @@ from enas.networks.cell import (
     MAX_POOL,
     AuxiliaryHead,
     Calibration,
-    Cell,
     Head,
     Shape,
     Stem,
     run_nodes,
-    unread_states,
 )
 from enas.networks.drop_path import drop_path
 from enas.networks.dropout import Dropout
 from enas.networks.operations import FactorisedReduction, Projection, SeparableConv, average_pool, max_pool
 from enas.search_space import Architecture, MicroSpace
-from enas.search_space.micro import Branch
+from enas.search_space.micro import Branch, Cell, unread_states
+
+States = list[Tensor]
+"""A layer's output, to be thought of as concatenated; whoever reads it takes the parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +88,21 @@ class ChildLayer(nn.Module):
         )
         self.shape = Shape(len(self.unread) * n, layer.size)
 
-    def forward(self, first: Tensor, second: Tensor, drop: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Both inputs to (B, n_unread·C, H, W)."""
-        inputs = self.calibrations[0](first), self.base(self.calibrations[1](second))
+    def forward(self, first: States, second: States, drop: Callable[[Tensor], Tensor] | None = None) -> States:
+        """Both inputs to the unread states, n of (B, C, H, W)."""
+        inputs = self.calibrations[0](first), self.base([self.calibrations[1](second)])
 
         def apply(node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
             y = self._operate(node, side, branch, x)
             return drop(y) if drop is not None and branch.operation != IDENTITY else y
 
         states = run_nodes(inputs, self.cell, apply)
-        kept = [self.combine[str(i)](states[i]) if str(i) in self.combine else states[i] for i in self.unread]
-        return torch.cat(kept, dim=1) if len(kept) > 1 else kept[0]
+        return [self.combine[str(i)]([states[i]]) if str(i) in self.combine else states[i] for i in self.unread]
 
     def _operate(self, node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
         name = f"{node}_{side}"
         if name in self.branches:
-            x = self.branches[name](x)
+            x = self.branches[name]([x] if branch.operation == IDENTITY else x)
         elif branch.operation == AVERAGE_POOL:
             x = average_pool(x, stride=self._stride(branch))
         elif branch.operation == MAX_POOL:
@@ -144,21 +144,21 @@ class MicroChild(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (1, B, n_classes) of images (B, 1 or 3, H, W)."""
-        logits: Tensor = self.head(self._outputs(x, None)[-1])
+        logits: Tensor = self.head(torch.cat(self._outputs(x, None)[-1], dim=1))
         return logits[None]
 
     def train_outputs(self, x: Tensor, noise: Noise | None = None) -> tuple[Tensor, ...]:
         """Logits (1, B, n_classes) of the head and, if there is one, of the auxiliary head."""
         outputs = self._outputs(x, noise)
-        logits = self.head(outputs[-1], noise.dropout if noise else None)[None]
+        logits = self.head(torch.cat(outputs[-1], dim=1), noise.dropout if noise else None)[None]
         if self.auxiliary is None or self.plan.auxiliary_after is None:
             return (logits,)
-        return logits, self.auxiliary(outputs[self.plan.auxiliary_after])[None]
+        return logits, self.auxiliary(torch.cat(outputs[self.plan.auxiliary_after], dim=1))[None]
 
-    def _outputs(self, x: Tensor, noise: Noise | None) -> list[Tensor]:
+    def _outputs(self, x: Tensor, noise: Noise | None) -> list[list[Tensor]]:
         """Every layer's output."""
-        stem = self.stem(x)
-        given, outputs = (stem, stem), []
+        stem = [self.stem(x)]
+        given, outputs = (stem, stem), list[States]()
         for index, layer in enumerate(self.layers):
             outputs.append(layer(*given, _dropper(noise, index)))
             given = given[1], outputs[-1]

@@ -7,9 +7,13 @@ Departure: weights start with He's deviation for the true fan-in; the original c
 inputs as the fan-in of the supernet's depthwise weights.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from enas.networks import native
 
 EPSILON = 1e-5
 MOMENTUM = 0.1  # of new statistics in the running ones
@@ -92,18 +96,34 @@ class BatchNorm(nn.Module):
             self.variance.lerp_(variance * (n / max(n - 1, 1)), MOMENTUM)
 
 
+def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm) -> Tensor:
+    """ReLU → 1×1 convolution → batch norm of the concatenation of ``xs``, natively without making it.
+
+    Args:
+        xs: n tensors (B, C_in, H, W).
+        weight: (n, C_out, C_in).
+        norm: of the C_out channels.
+    """
+    if norm.uses_batch and native.fits(xs[0]) and native.available():
+        out, mean, variance = native.relu_project(xs, weight, norm.scale, norm.offset)
+        norm.remember(mean, variance, out.numel() // out.shape[1])
+        return out
+    whole = torch.cat(list(xs), dim=1) if len(xs) > 1 else xs[0]
+    normed: Tensor = norm(F.conv2d(F.relu(whole), weight.transpose(0, 1).flatten(1)[:, :, None, None]))
+    return normed
+
+
 class Projection(nn.Module):
-    """ReLU → convolution 1×1 → batch norm."""
+    """ReLU → convolution 1×1 → batch norm, of n tensors of equal channels as if they were concatenated."""
 
     def __init__(self, n_in: int, n_out: int, *, running: bool, generator: torch.Generator) -> None:
         super().__init__()
         self.weight = he_normal(n_out, n_in, 1, 1, fan_in=n_in, generator=generator)
         self.norm = BatchNorm(n_out, running=running)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, n_in, H, W) to (B, n_out, H, W)."""
-        normed: Tensor = self.norm(F.conv2d(F.relu(x), self.weight))
-        return normed
+    def forward(self, xs: Sequence[Tensor]) -> Tensor:
+        """n tensors (B, n_in / n, H, W) to (B, n_out, H, W)."""
+        return project(xs, self.weight.flatten(1).unflatten(1, (len(xs), -1)).transpose(0, 1), self.norm)
 
 
 class FactorisedReduction(nn.Module):
@@ -115,11 +135,13 @@ class FactorisedReduction(nn.Module):
         self.odd = he_normal(n_out - n_out // 2, n_in, 1, 1, fan_in=n_in, generator=generator)
         self.norm = BatchNorm(n_out, running=running)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, n_in, H, W) to (B, n_out, ceil(H/2), ceil(W/2))."""
-        even = F.conv2d(x, self.even, stride=2)
-        odd = F.conv2d(F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:], self.odd, stride=2)
-        normed: Tensor = self.norm(torch.cat((even, odd), dim=1))
+    def forward(self, xs: Sequence[Tensor]) -> Tensor:
+        """n tensors (B, n_in / n, H, W), as if concatenated, to (B, n_out, ceil(H/2), ceil(W/2))."""
+        height, width = xs[0].shape[2:]
+        even = torch.cat([x[:, :, ::2, ::2] for x in xs], dim=1)
+        odd = torch.cat([x[:, :, 1::2, 1::2] for x in xs], dim=1)
+        odd = F.pad(odd, (0, width % 2, 0, height % 2))  # the pixel beyond the edge of an odd side is 0
+        normed: Tensor = self.norm(torch.cat((F.conv2d(even, self.even), F.conv2d(odd, self.odd)), dim=1))
         return normed
 
 
@@ -159,5 +181,16 @@ class SeparableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride))."""
+        if self.first.stride == 1 and self.first.norm.uses_batch and native.fits(x) and native.available():
+            return self._fused(x)
         twice: Tensor = self.second(self.first(x))
         return twice
+
+    def _fused(self, x: Tensor) -> Tensor:
+        """The same by the native kernel."""
+        units = self.first, self.second
+        weights = [weight for unit in units for weight in (unit.depth, unit.point, unit.norm.scale, unit.norm.offset)]
+        out, mean, variance = native.separable_conv(x, *weights)
+        for i, unit in enumerate(units):
+            unit.norm.remember(mean[i], variance[i], x.numel() // x.shape[1])
+        return out

@@ -17,9 +17,8 @@ from enas.report.diagram import EDGE, MARGIN, TITLE, blank, draw_arrow, draw_box
 from enas.report.layers import Box, Edge
 from enas.report.layout import Floats, Layout, lay_out
 from enas.search_space import Architecture, MicroSpace
-from enas.search_space.micro import CELLS, OPERATIONS, Branch
+from enas.search_space.micro import CELLS, OPERATIONS, Cell, unread_states
 
-Cell = Sequence[tuple[Branch, Branch]]
 OPERATION_NAMES = tuple(name.replace("separable", "sep").replace("average", "avg") for name in OPERATIONS)
 OPERATION_COLOURS = ("#B7D5EE", "#82B4DF", "#B5DFCC", "#F5CD94", "#E4E4E4")
 """Convolutions blue, pools green and orange, identity grey."""
@@ -108,19 +107,9 @@ def draw_cells(space: MicroSpace, architecture: Architecture) -> Figure:
     return _draw([plan(cell, f"{name.capitalize()} cell", name) for name, cell in cells])
 
 
-def unread(cell: Cell) -> tuple[int, ...]:
-    """The states that no node reads, ascending: 0 and 1 are the cell's inputs, j + 2 is node j.
-
-    >>> unread([(Branch(0, 0), Branch(0, 4)), (Branch(1, 0), Branch(1, 0))])
-    (2, 3)
-    """
-    read = {branch.source for node in cell for branch in node}
-    return tuple(state for state in range(len(cell) + 2) if state not in read)
-
-
 def plan(cell: Cell, title: str, name: str) -> Plan:
     """Lay out a cell; call inside `style`, as texts are measured."""
-    n, loose = len(cell), unread(cell)
+    n, loose = len(cell), unread_states(cell)
     operation = width_of(OPERATION_NAMES) + 0.2
     pitch = operation + BETWEEN
     boxes = (
@@ -163,7 +152,7 @@ def _words(cell: Cell) -> str:
         f"node {k} = " + " + ".join(f"{OPERATION_NAMES[b.operation]} of {states[b.source]}" for b in node)
         for k, node in enumerate(cell)
     ]
-    return "; ".join([*nodes, "output = concat of " + ", ".join(states[k] for k in unread(cell))])
+    return "; ".join([*nodes, "output = concat of " + ", ".join(states[k] for k in unread_states(cell))])
 
 
 def _paint(axes: Axes, plan: Plan, corner: Floats) -> None:

@@ -5,7 +5,7 @@ may read inputs 0 … k+1: 0 = the layer before the previous, 1 = the previous l
 are sampled before its two operations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +45,23 @@ class Branch:
 
     source: int
     operation: int
+
+
+Cell = Sequence[tuple[Branch, Branch]]
+"""The two branches of each of a cell's nodes."""
+
+
+def unread_states(cell: Cell) -> tuple[int, ...]:
+    """The states that no node reads, ascending; they make up the cell's output.
+
+    0 and 1 are its inputs, j + 2 is node j.
+
+    Example:
+        >>> unread_states([(Branch(1, 0), Branch(1, 4)), (Branch(2, 0), Branch(2, 3))])
+        (0, 3)
+    """
+    read = {branch.source for node in cell for branch in node}
+    return tuple(state for state in range(len(cell) + 2) if state not in read)
 
 
 @dataclass(frozen=True)

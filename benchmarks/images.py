@@ -1,0 +1,215 @@
+"""How fast micro networks train and score: ``python benchmarks/images.py [step] [score] [retrain] [--threads N]``.
+
+step     one training step of a sampled child of the supernet: 160 images of 32×32, L 6, C 20, reductions {1, 3, 6}
+score    one architecture with shared weights on one batch of 160 validation images: alone, and ten on the same batch
+retrain  one training step of the seed's MNIST architecture: 128 images of 32×32, L 15, C 16, three reductions
+
+Each runs in a process of its own (peak memory, seconds to the first step) and is the mean over some architectures of the
+best of several tries, beside the rates that the machine reaches in the same run. ``--bfloat16`` sets the precision.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from machine import best_seconds, copy_bandwidth
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from enas.search_space import Architecture
+
+N_CLASSES = 10
+ARCHITECTURES = (
+    "1 2 1 3 0 1 0 4 1 1 1 1 0 1 0 1 1 0 0 1 0 1 0 4 1 0 2 0 0 3 1 1 0 0 0 0 4 1 1 0",
+    "1 0 1 1 1 1 0 0 1 1 0 0 0 3 0 3 1 3 1 1 1 1 0 3 0 3 0 3 1 3 0 1 1 3 0 2 0 3 1 0",
+    "1 0 0 1 0 0 1 1 2 2 1 1 1 1 1 2 1 0 0 0 0 0 0 3 2 2 1 0 2 0 2 3 0 3 4 0 1 0 3 2",
+    "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1",
+)
+"""ENAS-Tensorflow's three (MNIST, CIFAR-10, welding defects) and the authors'."""
+ORIGINAL = {"step": 11.5, "score": 2.95, "retrain": 4.65}
+"""Seconds of the original (TensorFlow 2.15) on one core of the machine that the project was begun on."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one task: seconds per architecture, images per second, seconds to the end of the first one, peak bytes."""
+
+    seconds: float
+    images_per_second: float
+    first: float
+    peak: int
+    bandwidth: float
+    moved: float
+
+
+def train_step(n_tries: int, precision: str) -> Timing:
+    import torch
+
+    from enas.device import reduced_precision
+    from enas.nesterov import Nesterov
+    from enas.networks.blueprint import Blueprint
+    from enas.networks.micro import MicroSupernet
+    from enas.search_space import Architecture, MicroSpace
+
+    plan = Blueprint((32, 32), 3, N_CLASSES, 6, 20, (1, 3, 6), 4)
+    net = MicroSupernet(space=MicroSpace(), plan=plan, generator=torch.Generator().manual_seed(0))
+    optimizer = Nesterov(net.parameters(), lr=0.01, l2=1e-4, clip=5.0)
+    images, labels = make_batch(160, 3)
+
+    def step(architecture: Architecture) -> None:
+        with reduced_precision("cpu", precision):
+            main, auxiliary = (
+                torch.nn.functional.cross_entropy(out[0].float(), labels)
+                for out in net.train_outputs(images, architecture)
+            )
+        optimizer.zero_grad()
+        (main + 0.4 * auxiliary).backward()
+        optimizer.step()
+
+    return time_each(step, [Architecture.from_text(text) for text in ARCHITECTURES], 160, n_tries)
+
+
+def score(n_tries: int, precision: str, together: int = 1) -> Timing:
+    import torch
+
+    from enas.device import reduced_precision
+    from enas.networks.base import Known
+    from enas.networks.blueprint import Blueprint
+    from enas.networks.micro import MicroSupernet
+    from enas.search_space import Architecture, MicroSpace
+
+    plan = Blueprint((32, 32), 3, N_CLASSES, 6, 20, (1, 3, 6), 4)
+    net = MicroSupernet(space=MicroSpace(), plan=plan, generator=torch.Generator().manual_seed(0))
+    images, _ = make_batch(160, 3)
+
+    def judge(architectures: Sequence[Architecture]) -> None:
+        known = Known()
+        with torch.inference_mode(), reduced_precision("cpu", precision):
+            for architecture in architectures:
+                net(images, architecture, known=known)
+
+    named = [Architecture.from_text(text) for text in ARCHITECTURES]
+    groups = [[one] for one in named] if together == 1 else [sample_architectures(together)]
+    timing = time_each(judge, groups, 160 * together, n_tries)
+    return Timing(**{**asdict(timing), "seconds": timing.seconds / together})
+
+
+def retrain_step(n_tries: int, precision: str) -> Timing:
+    import torch
+
+    from enas.device import reduced_precision
+    from enas.nesterov import Nesterov
+    from enas.networks.blueprint import Blueprint
+    from enas.networks.micro_child import MicroChild
+    from enas.search_space import Architecture, MicroSpace
+
+    architecture = Architecture.from_text(ARCHITECTURES[0])
+    plan = Blueprint((32, 32), 1, N_CLASSES, 15, 16, (3, 7, 15), 8)
+    generator = torch.Generator().manual_seed(0)
+    net = MicroChild(space=MicroSpace(), architecture=architecture, plan=plan, generator=generator)
+    optimizer = Nesterov(net.parameters(), lr=0.01, l2=2e-4, clip=5.0)
+    images, labels = make_batch(128, 1)
+
+    def step(_: Architecture) -> None:
+        with reduced_precision("cpu", precision):
+            main, auxiliary = (
+                torch.nn.functional.cross_entropy(out[0].float(), labels) for out in net.train_outputs(images)
+            )
+        optimizer.zero_grad()
+        (main + 0.4 * auxiliary).backward()
+        optimizer.step()
+
+    return time_each(step, [architecture], 128, n_tries)
+
+
+def sample_architectures(n: int) -> "Sequence[Architecture]":
+    """From an untrained controller."""
+    import torch
+
+    from enas.controller import Controller
+    from enas.search_space import MicroSpace
+
+    generator = torch.Generator().manual_seed(0)
+    space = MicroSpace(convolution_bias=0.0)
+    return (
+        Controller(space, tanh_constant=1.1, op_tanh_reduce=2.5, generator=generator).sample(n, generator).architectures
+    )
+
+
+def make_batch(n: int, n_channels: int) -> "tuple[Tensor, Tensor]":
+    """Noise with labels."""
+    import torch
+
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(n, n_channels, 32, 32, generator=generator).to(memory_format=torch.channels_last)
+    return images, torch.randint(N_CLASSES, (n,), generator=generator)
+
+
+def time_each(work: Callable[[Any], None], items: Sequence[Any], n_images: int, n_tries: int) -> Timing:
+    """The mean over items of the best of some tries; the first try of all counts the program's start."""
+    work(items[0])
+    first = time.perf_counter() - START
+    peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seconds = [best_seconds(lambda item=item: work(item), n_tries) for item in items]
+    mean = sum(seconds) / len(seconds)
+    peak = max(peak_before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    bandwidth = copy_bandwidth()
+    return Timing(mean, n_images / mean, first, peak, bandwidth, 0.0)
+
+
+TASKS: dict[str, Callable[[int, str], Timing]] = {
+    "step": train_step,
+    "score": score,
+    "score-ten": lambda n, precision: score(n, precision, together=10),
+    "retrain": retrain_step,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", nargs="*", default=list(TASKS), help=f"of {', '.join(TASKS)}")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tries", type=int, default=3)
+    parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside:
+        import torch
+
+        torch.set_num_threads(arguments.threads)
+        precision = "bfloat16" if arguments.bfloat16 else "float32"
+        print(json.dumps(asdict(TASKS[arguments.tasks[0]](arguments.tries, precision))))
+        return
+    for task in arguments.tasks:
+        report(task, run_inside(task, arguments))
+
+
+def run_inside(task: str, arguments: argparse.Namespace) -> Timing:
+    """The task in a process of its own."""
+    command = [sys.executable, __file__, task, "--inside", "--threads", str(arguments.threads)]
+    command += ["--tries", str(arguments.tries), *(["--bfloat16"] if arguments.bfloat16 else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Timing(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def report(task: str, timing: Timing) -> None:
+    original = ORIGINAL[task.split("-")[0]]
+    print(
+        f"{task:10s} {timing.seconds:6.3f} s  {timing.images_per_second:7.1f} images/s  "
+        f"original {original} s = {original / timing.seconds:4.1f} ×  first step after {timing.first:.1f} s  "
+        f"peak {timing.peak / 2**30:.2f} GiB  copying {timing.bandwidth / 1e9:.1f} GB/s",
+        flush=True,
+    )
+
+
+START = time.perf_counter()
+
+if __name__ == "__main__":
+    main()
