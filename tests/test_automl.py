@@ -12,6 +12,7 @@ from enas.automl import Auto
 from enas.errors import ConfigError, DataError, RunError
 from enas.explain import Explanation
 from enas.metrics import ClassificationMetrics
+from enas.search_space import Architecture
 
 OpenAuto = Callable[..., Auto]
 ON_TRAINING_ROWS = (
@@ -58,6 +59,78 @@ def test_the_log_names_candidates_rewards_and_files(
     assert "out-of-fold over all 40 training rows" in log.text
     assert str(auto.run.path) in log.text
     assert capsys.readouterr().out == ""
+
+
+def read_leaderboard(auto: Auto) -> pl.DataFrame:
+    return pl.read_csv(auto.run.leaderboard)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_given_architecture_is_trained_without_a_search(open_auto: OpenAuto, as_text: bool) -> None:
+    auto, text = open_auto(), "[1 3 2 1 0 0 1]"
+    trained = auto.train(text if as_text else Architecture.from_text(text))
+    assert str(trained.architecture) == text
+    assert trained.fitted.search is None
+    assert [str(candidate.architecture) for candidate in trained.fitted.candidates] == [text]
+    (row,) = read_leaderboard(auto).to_dicts()
+    assert (row["architecture"], row["share_of_model"]) == (text, 1)
+    assert row["shared_weight_score"] is None
+    assert row["retrained_score"] == trained.fitted.candidates[0].reward
+    assert {line["stage"] for line in auto.run.read_log()} == {"retrain", "search and retraining", "fit", "train"}
+    assert not (auto.run.output_files / "enas_search_curves.pdf").exists()
+    assert json.loads(auto.run.best_architecture.read_text())["shares"] == {text: 1}
+    assert auto.evaluate().n_rows == 20
+    assert len(auto.predict().sample_ids) == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1 3 2]", "3 integers, but this search space needs 7"),
+        ("[1 9 2 1 0 0 1]", "width of layer 1"),
+        ("one", "'one'"),
+    ],
+)
+def test_a_given_architecture_that_is_none_is_refused(
+    open_auto: OpenAuto, tables: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        open_auto().train(text)
+    assert not (tables / "runs").exists()
+
+
+def test_a_search_alone_leaves_a_leaderboard_and_the_best_architecture(open_auto: OpenAuto) -> None:
+    auto = open_auto()
+    best = auto.search()
+    board = read_leaderboard(auto)
+    assert board["architecture"][0] == str(best)
+    assert board["shared_weight_score"].is_sorted(descending=True)
+    assert board["architecture"].n_unique() == len(board) > 2
+    assert board["retrained_score"].null_count() == board["share_of_model"].null_count() == len(board)
+    written = json.loads(auto.run.best_architecture.read_text())
+    assert written["text"] == str(best)
+    assert written["architecture"] == best.to_json()
+    assert written["shared_weight_score"] == board["shared_weight_score"][0]
+    assert (auto.run.output_files / "enas_search_curves.pdf").is_file()
+    epochs = [(line["stage"], line["epoch"]) for line in auto.run.read_log() if "epoch" in line]
+    assert epochs == [("search", 0), ("search", 1)]
+
+
+def test_what_a_search_alone_found_is_what_training_finds_first(open_auto: OpenAuto) -> None:
+    searched, trained = open_auto(), open_auto()
+    best = searched.search()
+    fitted = trained.train().fitted
+    assert fitted.search is not None
+    assert fitted.search.derived[0].architecture == best == fitted.candidates[0].architecture
+    expected = read_leaderboard(trained).select("architecture", "shared_weight_score")
+    assert read_leaderboard(searched).select("architecture", "shared_weight_score").equals(expected)
+
+
+def test_a_run_without_a_model_says_so(open_auto: OpenAuto) -> None:
+    auto = open_auto()
+    auto.search()
+    with pytest.raises(RunError, match=r"model\.json"):
+        auto.evaluate()
 
 
 @pytest.mark.parametrize("step", ["evaluate", "predict", "explain"])
