@@ -156,7 +156,7 @@ def test_relu_project_equals_convolution_of_the_concatenation(
     out, mean, variance = native.relu_project(xs, *tensors[n_inputs:])
     kernel = torch.cat(list(exact[n_inputs]), dim=1)[:, :, None, None]
     total = F.conv2d(F.relu(torch.cat(exact[:n_inputs], dim=1)), kernel)
-    expected = F.batch_norm(total, None, None, *exact[n_inputs + 1 :], training=True, eps=1e-5)
+    expected = F.batch_norm(total, None, None, exact[-2], exact[-1], training=True, eps=1e-5)
     exact_variance, exact_mean = torch.var_mean(total, (0, 2, 3), correction=0)
     for value, right in ((out, expected), (mean, exact_mean), (variance, exact_variance)):
         assert relative(value, right) < 1e-5
