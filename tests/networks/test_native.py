@@ -166,6 +166,35 @@ def test_relu_project_equals_convolution_of_the_concatenation(
 
 
 @needs_kernels
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize(
+    ("n_inputs", "n_in", "n_out", "size"), [(1, 20, 40, (16, 16)), (3, 7, 9, (5, 4)), (2, 16, 2, (1, 1))]
+)
+def test_factorised_reduction(n_inputs: int, n_in: int, n_out: int, size: tuple[int, int], relu: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    half = n_out // 2
+    tensors = [make_images((18, n_in, *size), seed=i) for i in range(n_inputs)]
+    tensors += [torch.randn(n_inputs, n, n_in, generator=generator) / n_in**0.5 for n in (half, n_out - half)]
+    tensors += [torch.rand(n_out, generator=generator), torch.randn(n_out, generator=generator)]
+    tensors = [tensor.requires_grad_() for tensor in tensors]
+    exact = [tensor.detach().double().requires_grad_() for tensor in tensors]
+
+    out, mean, _ = native.factorised_reduction(tensors[:n_inputs], *tensors[n_inputs:], relu=relu)
+    whole = torch.cat(exact[:n_inputs], dim=1)
+    whole = F.pad(F.relu(whole) if relu else whole, (0, 1, 0, 1))
+    even, odd = (torch.cat(list(weight), dim=1)[:, :, None, None] for weight in exact[n_inputs : n_inputs + 2])
+    parts = F.conv2d(whole[:, :, :-1, :-1], even, stride=2), F.conv2d(whole[:, :, 1:, 1:], odd, stride=2)
+    total = torch.cat(parts, dim=1)
+    expected = F.batch_norm(total, None, None, exact[-2], exact[-1], training=True, eps=1e-5)
+    assert relative(out, expected) < 1e-5
+    assert relative(mean, total.mean((0, 2, 3))) < 1e-5
+    grad = make_images(tuple(out.shape), seed=9)
+    slopes = torch.autograd.grad(out, tensors, grad)
+    for slope, right in zip(slopes, torch.autograd.grad(expected, exact, grad.double()), strict=True):
+        assert relative(slope, right) < 1e-4
+
+
+@needs_kernels
 def test_relu_project_computes_only_wanted_gradients() -> None:
     x, weight, ones = make_images((2, 16, 4, 4)), torch.ones(1, 8, 16, requires_grad=True), torch.ones(8)
     with torch.no_grad():

@@ -50,6 +50,13 @@ void separable_backward(const Plane& p, const Groups& groups, const T* x, const 
                 weights[0].point, y_1, static_cast<const T*>(d_x), slope, false, n_threads, d_x, slopes[0], slopes[1]);
 }
 
+Projection projection_of(const int64_t* sizes, const float* const* weights) {
+    const size_t height = sizes[1], width = sizes[2], stride = sizes[8];
+    const Plane in{height, width, size_t(sizes[3]), 0};
+    const Plane out{(height + stride - 1) / stride, (width + stride - 1) / stride, size_t(sizes[4]), 0};
+    return {in, out, {size_t(sizes[0])}, size_t(sizes[5]), stride, sizes[9] != 0, weights};
+}
+
 }  // namespace
 
 extern "C" {
@@ -102,17 +109,15 @@ void enas_separable_backward(const int64_t* sizes, const void* x, const float* c
     else typed(float());
 }
 
-// sizes: images, height, width, channels of an input, of the output, inputs, bf16 or not, threads.
-// x: the inputs; weights: (inputs, out, in).
-void enas_project(const int64_t* sizes, const void* const* x, const float* weights, const float* scale, const float* offset,
-                  void* y, void* out, float* mean, float* variance) {
-    const size_t height = sizes[1], width = sizes[2];
-    const Projection p{{height, width, size_t(sizes[3]), 0}, {height, width, size_t(sizes[4]), 0}, {size_t(sizes[0])},
-                       size_t(sizes[5])};
+// sizes: images, height and width of the inputs, channels of an input, of the output, inputs, bf16 or not, threads, stride,
+// ReLU or not. x: the inputs; weights: (inputs, columns, in), two such if the stride is 2.
+void enas_project(const int64_t* sizes, const void* const* x, const float* const* weights, const float* scale,
+                  const float* offset, void* y, void* out, float* mean, float* variance) {
+    const Projection p = projection_of(sizes, weights);
     auto run = [&](auto type) {
         typedef decltype(type) T;
         const int n_threads = sizes[7];
-        project(p, reinterpret_cast<const T* const*>(x), weights, n_threads, static_cast<T*>(y), mean, variance);
+        project(p, reinterpret_cast<const T* const*>(x), n_threads, static_cast<T*>(y), mean, variance);
         const Affine affine = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, offset}).forward(p.out);
         normalise(p.out, p.groups, static_cast<const T*>(y), affine, true, n_threads, static_cast<T*>(out));
     };
@@ -120,13 +125,11 @@ void enas_project(const int64_t* sizes, const void* const* x, const float* weigh
     else run(float());
 }
 
-// d_x: of the inputs, null where it is not wanted.
-void enas_project_back(const int64_t* sizes, const void* const* x, const float* weights, const float* scale, const void* y,
-                       const float* mean, const float* variance, const void* grad, void* const* d_x, float* d_weights,
-                       float* d_scale, float* d_offset) {
-    const size_t height = sizes[1], width = sizes[2];
-    const Projection p{{height, width, size_t(sizes[3]), 0}, {height, width, size_t(sizes[4]), 0}, {size_t(sizes[0])},
-                       size_t(sizes[5])};
+// d_x: of the inputs, null where it is not wanted. slopes: scale, offset, weights.
+void enas_project_back(const int64_t* sizes, const void* const* x, const float* const* weights, const float* scale,
+                       const void* y, const float* mean, const float* variance, const void* grad, void* const* d_x,
+                       float* const* slopes) {
+    const Projection p = projection_of(sizes, weights);
     auto run = [&](auto type) {
         typedef decltype(type) T;
         const int n_threads = sizes[7];
@@ -134,8 +137,8 @@ void enas_project_back(const int64_t* sizes, const void* const* x, const float* 
         const Norm norm = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, nullptr});
         const doubles sums = norm_sums(p.out, p.groups, slope, before, norm.mean, false, n_threads);
         const double n = double(sizes[0]) * p.n_pixels();
-        project_back(p, reinterpret_cast<const T* const*>(x), weights, before, slope,
-                     slope_of(p.out, norm, sums, n, d_scale, d_offset), n_threads, reinterpret_cast<T* const*>(d_x), d_weights);
+        project_back(p, reinterpret_cast<const T* const*>(x), before, slope, slope_of(p.out, norm, sums, n, slopes[0], slopes[1]),
+                     n_threads, reinterpret_cast<T* const*>(d_x), slopes + 2);
     };
     if (sizes[6]) run(bf16());
     else run(float());

@@ -1,47 +1,108 @@
 // batch_norm(sum over inputs of pointwise_i(relu(input_i))): inputs are read where they are, never concatenated.
+// A factorised reduction is the same with two pointwise convolutions per input, one of the even pixels for the first
+// channels, one of the odd pixels for the others, and an optional ReLU.
 #pragma once
 #include "separable.h"
 
 namespace enas {
 
-// What all images have in common.
 struct Projection {
     Plane in, out;  // of one input, of the output
     Groups groups;
-    size_t n_inputs;
-    size_t n_pixels() const { return in.height * in.width; }
-    size_t n_weights() const { return in.channels * out.channels; }  // of one input
+    size_t n_inputs, stride;  // 1, or 2: factorised
+    bool relu;
+    const float* const* weights;  // of both pixels: (inputs, columns, in)
+    size_t n_pixels() const { return out.height * out.width; }
+    size_t n_pieces() const { return n_inputs * stride; }
 };
 
-template <class T>
-void rectify_flat(const T* from, size_t n, float* to) {
-    for (size_t i = 0; i < n; i += VL) store(to + i, relu(load(from + i, n - i)), n - i);
+// What one input gives to columns `first` to `first + n` of the output.
+struct Piece {
+    size_t input, odd, first, n;
+    size_t weight;  // its place in weights[odd]
+};
+inline Piece piece_of(const Projection& p, size_t i) {
+    const size_t odd = i % p.stride, input = i / p.stride;
+    const size_t half = p.stride == 2 ? p.out.channels / 2 : p.out.channels;
+    const size_t n = odd ? p.out.channels - half : half;
+    return {input, odd, odd * half, n, input * n * p.in.channels};
 }
 
-// y = the sum before the norm, and the norm's statistics. weights: (inputs, out, in).
+// Calls with the pixel of the input (null beyond its edge) and its place in the output.
+template <class T, class Pixel>
+ENAS_INLINE void for_pixels(const Projection& p, size_t odd, T* image, const Pixel& pixel) {
+    for (size_t y = 0, at = 0; y < p.out.height; y++)
+        for (size_t x = 0; x < p.out.width; x++, at += p.in.channels) {
+            const size_t row = 2 * y + odd, column = 2 * x + odd;
+            pixel(row < p.in.height && column < p.in.width ? image + row * p.in.row() + column * p.in.channels : nullptr, at);
+        }
+}
+
 template <class T>
-void project(const Projection& p, const T* const* x, const float* weights, int n_threads, T* y, float* mean, float* variance) {
+void rectify_flat(const T* from, size_t n, bool with_relu, float* to) {
+    for (size_t i = 0; i < n; i += VL) {
+        const vec value = load(from + i, n - i);
+        store(to + i, with_relu ? relu(value) : value, n - i);
+    }
+}
+
+// The pixels that a piece reads of n images, side by side.
+template <class T>
+void collect(const Projection& p, const Piece& piece, const T* images, size_t n, float* dense) {
+    if (p.stride == 1) return rectify_flat(images, n * p.in.size(), p.relu, dense);
+    for (size_t j = 0; j < n; j++, images += p.in.size(), dense += p.n_pixels() * p.in.channels)
+        for_pixels(p, piece.odd, images, [&](const T* from, size_t at) {
+            if (from) rectify_flat(from, p.in.channels, p.relu, dense + at);
+            else std::memset(dense + at, 0, p.in.channels * sizeof(float));
+        });
+}
+
+// And back: their gradient, where ReLU let them pass; the first piece also writes the zeros of the pixels between.
+template <class T>
+void spread(const Projection& p, const Piece& piece, const float* grad, const float* dense, size_t n, T* images) {
+    auto put = [&](const float* slope, const float* gate, size_t size, T* to) ENAS_LAMBDA {
+        for (size_t i = 0; i < size; i += VL) {
+            const vec value = load(slope + i, size - i);
+            store(to + i, p.relu ? where_positive(value, load(gate + i, size - i)) : value, size - i);
+        }
+    };
+    if (p.stride == 1) return put(grad, dense, n * p.in.size(), images);
+    if (!piece.odd) std::memset(static_cast<void*>(images), 0, n * p.in.size() * sizeof(T));
+    const size_t step = p.n_pixels() * p.in.channels;
+    for (size_t j = 0; j < n; j++, images += p.in.size(), dense += step, grad += step)
+        for_pixels(p, piece.odd, images, [&](T* to, size_t at) {
+            if (to) put(grad + at, dense + at, p.in.channels, to);
+        });
+}
+
+// y = the sum before the norm, and the norm's statistics.
+template <class T>
+void project(const Projection& p, const T* const* x, int n_threads, T* y, float* mean, float* variance) {
     const size_t width = round_up(p.out.channels, VL), in = p.in.channels, out = p.out.channels;
-    floats matrix(p.n_inputs * in * width + VL);
-    for (size_t k = 0; k < p.n_inputs; k++)
+    floats matrix(p.n_pieces() * in * width + VL);
+    for (size_t k = 0; k < p.n_pieces(); k++) {
+        const Piece piece = piece_of(p, k);
+        const float* weights = p.weights[piece.odd] + piece.weight;
         for (size_t i = 0; i < in; i++)
-            for (size_t o = 0; o < out; o++) matrix[(k * in + i) * width + o] = weights[(k * out + o) * in + i];
-    const size_t period = p.out.n_phases() * VL, most = p.groups.together(p.in), n_pixels = p.n_pixels();
+            for (size_t o = 0; o < piece.n; o++) matrix[(k * in + i) * width + o] = weights[o * in + i];
+    }
+    const size_t period = p.out.n_phases() * VL, most = p.groups.together(p.out), n_pixels = p.n_pixels();
     doubles sums(p.groups.count() * 2 * period);
     for_groups(p.groups, false, n_threads, [&](size_t group) {
-        Scratch scratch(most * (p.in.size() + p.out.size()) + 4 * VL);
-        float* dense = scratch.take(most * p.in.size() + VL);
+        Scratch scratch(most * (n_pixels * in + p.out.size()) + 4 * VL);
+        float* dense = scratch.take(most * n_pixels * in + VL);
         float* rounded = scratch.take(most * p.out.size() + VL);
         const size_t end = p.groups.begin(group + 1);
         for (size_t i = p.groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
             float* sum = rounded;
             if constexpr (std::is_same_v<T, float>) sum = y + i * p.out.size();
-            for (size_t k = 0; k < p.n_inputs; k++) {
-                rectify_flat(x[k] + i * p.in.size(), n * p.in.size(), dense);
-                const Product product{dense, in, 1, &matrix[k * in * width], width, sum, out, in};
-                if (k) multiply<true>(product, n * n_pixels, out);
-                else multiply<false>(product, n * n_pixels, out);
+            for (size_t k = 0; k < p.n_pieces(); k++) {
+                const Piece piece = piece_of(p, k);
+                collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
+                const Product product{dense, in, 1, &matrix[k * in * width], width, sum + piece.first, out, in};
+                if (piece.input) multiply<true>(product, n * n_pixels, piece.n);
+                else multiply<false>(product, n * n_pixels, piece.n);
             }
             finish_sums(p.out, sum, n, &sums[group * 2 * period], y + i * p.out.size());
         }
@@ -49,41 +110,52 @@ void project(const Projection& p, const T* const* x, const float* weights, int n
     statistics(p.out, p.groups, sums, mean, variance);
 }
 
-// From the gradient of norm(y) to those of the inputs and of the weights.
+// From the gradient of norm(y) to those of the inputs (null: not wanted) and of the weights.
 template <class T>
-void project_back(const Projection& p, const T* const* x, const float* weights, const T* y, const T* grad,
-                  const NormSlope& slope, int n_threads, T* const* d_x, float* d_weights) {
+void project_back(const Projection& p, const T* const* x, const T* y, const T* grad, const NormSlope& slope, int n_threads,
+                  T* const* d_x, float* const* d_weights) {
     const size_t width = round_up(p.in.channels, VL), in = p.in.channels, out = p.out.channels;
-    floats matrix(p.n_inputs * out * width + VL);
-    for (size_t k = 0; k < p.n_inputs * out; k++) std::copy_n(weights + k * in, in, &matrix[k * width]);
-    const size_t most = p.groups.together(p.in), n_pixels = p.n_pixels(), n_all = p.n_inputs * p.n_weights();
+    const size_t n_all = p.n_inputs * in * out;
+    const size_t n_odd = p.stride == 2 ? p.n_inputs * in * (out / 2) : 0;  // where the slopes of odd pixels begin
+    floats matrix(p.n_pieces() * out * width + VL);
+    for (size_t k = 0; k < p.n_pieces(); k++) {
+        const Piece piece = piece_of(p, k);
+        for (size_t o = 0; o < piece.n; o++)
+            std::copy_n(p.weights[piece.odd] + piece.weight + o * in, in, &matrix[(k * out + o) * width]);
+    }
+    const size_t most = p.groups.together(p.out), n_pixels = p.n_pixels();
     const size_t n_block = std::max<size_t>(64, 6144 / (in + out));
     floats slopes(p.groups.count() * n_all);
     for_groups(p.groups, true, n_threads, [&](size_t group) {
-        Scratch scratch(most * (2 * p.in.size() + p.out.size()) + 6 * VL);
-        float* dense = scratch.take(most * p.in.size() + VL);
-        float* d_dense = scratch.take(most * p.in.size() + VL);
+        Scratch scratch(most * (2 * n_pixels * in + p.out.size()) + 6 * VL);
+        float* dense = scratch.take(most * n_pixels * in + VL);
+        float* d_dense = scratch.take(most * n_pixels * in + VL);
         float* d_y = scratch.take(most * p.out.size() + VL);
         const size_t end = p.groups.begin(group + 1);
         for (size_t i = p.groups.begin(group); i < end; i += most) {
-            const size_t n = std::min(most, end - i), n_in = n * p.in.size();
+            const size_t n = std::min(most, end - i);
             for (size_t j = 0; j < n; j++)
                 send_back(p.out, slope, grad + (i + j) * p.out.size(), y + (i + j) * p.out.size(), d_y + j * p.out.size());
-            for (size_t k = 0; k < p.n_inputs; k++) {
-                rectify_flat(x[k] + i * p.in.size(), n_in, dense);
-                float* to = &slopes[group * n_all + k * p.n_weights()];
+            for (size_t k = 0; k < p.n_pieces(); k++) {
+                const Piece piece = piece_of(p, k);
+                const float* d_sum = d_y + piece.first;
+                collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
+                float* to = &slopes[group * n_all + (piece.odd ? n_odd : 0) + piece.weight];
                 for (size_t v = 0; v < n * n_pixels; v += n_block)
-                    multiply<true>({d_y + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v)}, out,
-                                   in);
-                if (!d_x[k]) continue;
-                multiply<false>({d_y, out, 1, &matrix[k * out * width], width, d_dense, in, out}, n * n_pixels, in);
-                T* d = d_x[k] + i * p.in.size();
-                for (size_t v = 0; v < n_in; v += VL)
-                    store(d + v, where_positive(load(d_dense + v, n_in - v), load(dense + v, n_in - v)), n_in - v);
+                    multiply<true>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v)},
+                                   piece.n, in);
+                if (!d_x[piece.input]) continue;
+                multiply<false>({d_sum, out, 1, &matrix[k * out * width], width, d_dense, in, piece.n}, n * n_pixels, in);
+                spread(p, piece, d_dense, dense, n, d_x[piece.input] + i * p.in.size());
             }
         }
     });
-    add_groups(p.groups, slopes, n_all, d_weights);
+    floats total(n_all);
+    add_groups(p.groups, slopes, n_all, total.data());
+    for (size_t odd = 0; odd < p.stride; odd++) {
+        const size_t from = odd ? n_odd : 0, to = odd || p.stride == 1 ? n_all : n_odd;
+        std::copy(&total[from], &total[0] + to, d_weights[odd]);
+    }
 }
 
 }  // namespace enas
