@@ -71,7 +71,7 @@ class Calibration(nn.Module):
         elif self.projection is not None:
             x = self.projection(xs)
         else:
-            (x,) = xs
+            x = torch.cat(list(xs), dim=1) if len(xs) > 1 else xs[0]
         return x
 
 
