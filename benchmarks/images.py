@@ -4,8 +4,8 @@ step     one training step of a sampled child of the supernet: 160 images of 32Ã
 score    one architecture with shared weights on one batch of 160 validation images: alone, and ten on the same batch
 retrain  one training step of the seed's MNIST architecture: 128 images of 32Ã—32, L 15, C 16, three reductions
 
-Each runs in a process of its own (peak memory, seconds to the first step) and is the mean over some architectures of the
-best of several tries, beside the rates that the machine reaches in the same run. ``--bfloat16`` sets the precision.
+Each runs in a process of its own (peak memory, seconds to the first step) and is the mean over some architectures of
+the best of several tries, beside the rates that the machine reaches in the same run. ``--bfloat16`` sets the precision.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machine import best_seconds, copy_bandwidth
@@ -80,7 +81,6 @@ def score(n_tries: int, precision: str, together: int = 1) -> Timing:
     import torch
 
     from enas.device import reduced_precision
-    from enas.networks.base import Known
     from enas.networks.blueprint import Blueprint
     from enas.networks.micro import MicroSupernet
     from enas.search_space import Architecture, MicroSpace
@@ -90,10 +90,8 @@ def score(n_tries: int, precision: str, together: int = 1) -> Timing:
     images, _ = make_batch(160, 3)
 
     def judge(architectures: Sequence[Architecture]) -> None:
-        known = Known()
         with torch.inference_mode(), reduced_precision("cpu", precision):
-            for architecture in architectures:
-                net(images, architecture, known=known)
+            net(images, architectures)
 
     named = [Architecture.from_text(text) for text in ARCHITECTURES]
     groups = [[one] for one in named] if together == 1 else [sample_architectures(together)]
@@ -157,7 +155,7 @@ def time_each(work: Callable[[Any], None], items: Sequence[Any], n_images: int, 
     work(items[0])
     first = time.perf_counter() - START
     peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    seconds = [best_seconds(lambda item=item: work(item), n_tries) for item in items]
+    seconds = [best_seconds(partial(work, item), n_tries) for item in items]
     mean = sum(seconds) / len(seconds)
     peak = max(peak_before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     bandwidth = copy_bandwidth()

@@ -58,6 +58,8 @@ def test_the_latest_run_is_the_newest_finished_one_across_years(tmp_path: Path) 
     other = create_run(tmp_path, "b", now=NOW + timedelta(days=60))
     for run in (december, january, other):
         write_json(run.best_architecture, {})
+        write_json(run.models / "model.json", {})
+    write_json(unfinished.best_architecture, {})  # a search alone: no model
     assert january.path.name < december.path.name
     assert latest_run(tmp_path, "a") == january
     assert latest_run(tmp_path, "a", finished=False) == unfinished

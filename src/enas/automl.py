@@ -76,7 +76,7 @@ class Auto:
 
         self.progress.line("----------In Search stage")
         ready = self._source.prepare()
-        with self._new_run(ready, "search") as run:
+        with self._new_run(ready, "search only") as run:
             return search_only(run, ready.family, ready.recipe, progress=self.progress)
 
     def train(self, architecture: "str | Architecture | None" = None) -> "Training":

@@ -88,8 +88,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end."""
-        return self.best_architecture.is_file()
+        """Whether training came to its end; a search alone leaves an architecture but no model."""
+        return self.best_architecture.is_file() and (self.models / "model.json").is_file()
 
     def log(self, **record: Any) -> None:
         """Append one record to ``metrics.jsonl``."""

@@ -15,9 +15,10 @@ from matplotlib.transforms import Bbox
 
 from enas.errors import ConfigError
 from enas.report.canvas import style
-from enas.report.cell import OPERATION_NAMES, Cell, cell_pictures, draw_cell, draw_cells, unread
+from enas.report.cell import OPERATION_NAMES, Cell, cell_pictures, draw_cell, draw_cells
 from enas.report.layout import Floats
 from enas.search_space import Architecture, MicroSpace
+from enas.search_space.micro import unread_states
 
 MNIST = "1 2 1 3 0 1 0 4 1 1 1 1 0 1 0 1 1 0 0 1 0 1 0 4 1 0 2 0 0 3 1 1 0 0 0 0 4 1 1 0"
 SPACE = MicroSpace(5)
@@ -49,7 +50,7 @@ def curve(patch: Patch) -> Floats:
 
 
 def check_cell(figure: Figure, cell: Cell, name: str) -> None:
-    n, loose = len(cell), unread(cell)
+    n, loose = len(cell), unread_states(cell)
     operations = boxes(figure, rf"{name}-node-\d+-operation-\d")
     assert set(operations) == {f"{name}-node-{k}-operation-{b}" for k in range(n) for b in (0, 1)}
     nodes, sums = boxes(figure, rf"{name}-node-\d+"), patches(figure, rf"{name}-node-\d+-add")

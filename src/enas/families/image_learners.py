@@ -16,7 +16,6 @@ from enas.data.augment import Augment
 from enas.families.pictures import Pictures
 from enas.folds import Folds
 from enas.nesterov import Nesterov
-from enas.networks.base import Known
 from enas.networks.dropout import Dropout
 from enas.networks.micro import MicroSupernet
 from enas.networks.micro_child import MicroChild, Noise
@@ -103,10 +102,8 @@ class SharedMicro:
         rows = judges.judged
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
         n_parts = -(-len(rows) // self.lesson.batch_size)
-        parts = []
-        for part in rows[order].tensor_split(n_parts):
-            x, known = self.lesson.pictures.take(part), Known()
-            parts.append(torch.cat([self.supernet(x, one, known=known) for one in architectures]))
+        pictures = self.lesson.pictures
+        parts = [self.supernet(pictures.take(part), architectures) for part in rows[order].tensor_split(n_parts)]
         return torch.cat(parts, dim=1)[:, order.argsort()]
 
     def part(self, architecture: Architecture) -> dict[str, Tensor]:

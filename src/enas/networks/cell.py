@@ -67,7 +67,7 @@ class Calibration(nn.Module):
     def forward(self, xs: Sequence[Tensor]) -> Tensor:
         """n tensors of equal channels, as if concatenated, to one."""
         if self.reduction is not None:
-            x: Tensor = self.reduction([F.relu(x) for x in xs])
+            x: Tensor = self.reduction(xs, relu=True)
         elif self.projection is not None:
             x = self.projection(xs)
         else:

@@ -6,19 +6,22 @@ previous output is halved first; the reduction cell then runs at stride 1 on (pr
 reads (halved, output). Batch norm uses the batch's own statistics, also while architectures are scored.
 
 Departures from the originals, with reasons:
-- only what the sampled architecture uses is computed; they compute all five operations on every edge;
+- only what the sampled architecture uses is computed; they compute all five operations on every edge. What several
+  architectures have in common is computed once while they are scored (`networks.program`);
 - the auxiliary head can be trained; they leave its weights out of their list of variables (`train_auxiliary`);
 - no dropout while architectures are scored; theirs stays on and makes the reward noisier;
 - weights start with the true fan-in (`networks.operations`).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from enas.networks.base import Known
 from enas.networks.blueprint import Blueprint, Layer
 from enas.networks.cell import (
     AVERAGE_POOL,
+    IDENTITY,
     KERNELS,
     MAX_POOL,
     AuxiliaryHead,
@@ -26,7 +29,6 @@ from enas.networks.cell import (
     Head,
     Shape,
     Stem,
-    run_nodes,
 )
 from enas.networks.dropout import Dropout
 from enas.networks.operations import (
@@ -38,8 +40,9 @@ from enas.networks.operations import (
     max_pool,
     project,
 )
+from enas.networks.program import Program, Step
 from enas.search_space import Architecture, MicroSpace
-from enas.search_space.micro import Branch, Cell, unread_states
+from enas.search_space.micro import unread_states
 
 
 class SuperLayer(nn.Module):
@@ -69,22 +72,19 @@ class SuperLayer(nn.Module):
         self.final = he_normal(n_nodes + 2, n, n, fan_in=n, generator=generator)  # per state (C_out, C_in)
         self.norm = BatchNorm(n, running=False)
 
-    def forward(self, first: Tensor, second: Tensor, cell: Cell) -> Tensor:
-        """(B, C, H, W) of the layer from its two inputs."""
-        calibrated = [calibrate([x]) for calibrate, x in zip(self.calibrations, (first, second), strict=True)]
-        states = run_nodes(calibrated, cell, self._operate)
-        unread = unread_states(cell)
-        weight = torch.stack([self.final[state] for state in unread])
-        return project([states[state] for state in unread], weight, self.norm)
-
-    def _operate(self, node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
-        if branch.operation in KERNELS:
-            x = self._convs[node, side, branch.operation, branch.source](x)
-        elif branch.operation == AVERAGE_POOL:
+    def branch(self, node: int, side: int, operation: int, source: int, x: Tensor) -> Tensor:
+        """A node's branch."""
+        if operation in KERNELS:
+            x = self._convs[node, side, operation, source](x)
+        elif operation == AVERAGE_POOL:
             x = average_pool(x)
-        elif branch.operation == MAX_POOL:
+        elif operation == MAX_POOL:
             x = max_pool(x)
         return x
+
+    def finish(self, unread: Sequence[int], states: Sequence[Tensor]) -> Tensor:
+        """(B, C, H, W) of the layer from the states that no node reads."""
+        return project(states, torch.stack([self.final[state] for state in unread]), self.norm)
 
 
 class MicroSupernet(nn.Module):
@@ -114,6 +114,7 @@ class MicroSupernet(nn.Module):
             given = (given[1], shape)
         self.halvings = nn.ModuleDict(halvings)
         self.layers = nn.ModuleList(layers)
+        self._layers = layers
         self.head = Head(shape.n_channels, plan.n_classes, generator=generator)
         self.auxiliary: AuxiliaryHead | None = None
         if plan.auxiliary_after is not None:
@@ -121,31 +122,67 @@ class MicroSupernet(nn.Module):
             shape = Shape(feeding.n_channels, feeding.size)
             self.auxiliary = AuxiliaryHead(shape, plan.n_classes, running=False, generator=generator)
 
-    def forward(
-        self, x: Tensor, architecture: Architecture, dropout: Dropout | None = None, known: Known | None = None
-    ) -> Tensor:
-        """Logits (1, B, n_classes) of images (B, 1 or 3, H, W)."""
-        logits: Tensor = self.head(self._outputs(x, architecture)[-1], dropout)
-        return logits[None]
+    def forward(self, x: Tensor, architectures: Sequence[Architecture]) -> Tensor:
+        """Logits (n, B, n_classes) of images (B, 1 or 3, H, W); what architectures share is computed once."""
+        program = Program()
+        wanted = [self._trace(program, architecture)[-1] for architecture in architectures]
+        return torch.stack([self.head(state) for state in self._run(program, x, wanted)])
 
     def train_outputs(
         self, x: Tensor, architecture: Architecture, dropout: Dropout | None = None
     ) -> tuple[Tensor, ...]:
         """Logits (1, B, n_classes) of the head and, if there is one, of the auxiliary head."""
-        outputs = self._outputs(x, architecture)
-        logits = self.head(outputs[-1], dropout)[None]
+        program = Program()
+        outputs = self._trace(program, architecture)
         if self.auxiliary is None or self.plan.auxiliary_after is None:
-            return (logits,)
-        return logits, self.auxiliary(outputs[self.plan.auxiliary_after])[None]
+            (last,) = self._run(program, x, outputs[-1:])
+            return (self.head(last, dropout)[None],)
+        last, feeding = self._run(program, x, [outputs[-1], outputs[self.plan.auxiliary_after]])
+        return self.head(last, dropout)[None], self.auxiliary(feeding)[None]
 
-    def _outputs(self, x: Tensor, architecture: Architecture) -> list[Tensor]:
-        """Every layer's output."""
+    def _trace(self, program: Program, architecture: Architecture) -> list[int]:
+        """Add an architecture's steps; returns those of the layers' outputs."""
         normal, reduction = self.space.cells(architecture)
-        stem = self.stem(x)
-        given, outputs = (stem, stem), []
-        for index, (layer, module) in enumerate(zip(self.plan.layers, self.layers, strict=True)):
+        stem = program.add("stem", ())
+        given, outputs = (stem, stem), list[int]()
+        for index, layer in enumerate(self.plan.layers):
             if layer.is_reduction:
-                given = given[1], self.halvings[str(index)]([given[1]])
-            outputs.append(module(*given, reduction if layer.is_reduction else normal))
+                given = given[1], program.add("halve", (index,), given[1])
+            states = [program.add("calibrate", (index, i), state) for i, state in enumerate(given)]
+            cell = reduction if layer.is_reduction else normal
+            for node, branches in enumerate(cell):
+                sides = [
+                    state
+                    if branch.operation == IDENTITY
+                    else program.add("branch", (index, node, side, branch.operation, branch.source), state)
+                    for side, branch in enumerate(branches)
+                    for state in (states[branch.source],)
+                ]
+                states.append(program.add("add", (), *sides))
+            unread = unread_states(cell)
+            outputs.append(program.add("finish", (index, *unread), *(states[state] for state in unread)))
             given = given[1], outputs[-1]
         return outputs
+
+    def _run(self, program: Program, x: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+        def compute(step: Step, states: list[Tensor]) -> Tensor:
+            if step.kind == "stem":
+                state: Tensor = self.stem(x)
+            elif step.kind == "add":
+                state = states[0] + states[1]
+            elif step.kind == "halve":
+                state = self.halvings[str(step.place[0])](states)
+            else:
+                state = self._compute_in_layer(self._layers[step.place[0]], step, states)
+            return state
+
+        return program.run(compute, wanted)
+
+    def _compute_in_layer(self, layer: SuperLayer, step: Step, states: list[Tensor]) -> Tensor:
+        if step.kind == "calibrate":
+            calibrated: Tensor = layer.calibrations[step.place[1]](states)
+            return calibrated
+        if step.kind == "branch":
+            node, side, operation, source = step.place[1:]
+            return layer.branch(node, side, operation, source, states[0])
+        return layer.finish(step.place[1:], states)

@@ -113,6 +113,11 @@ def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm) -> Tensor:
     return normed
 
 
+def _blocks(weight: Tensor, n: int) -> Tensor:
+    """The weight (C_out, n·C_in, 1, 1) of a concatenation as one (n, C_out, C_in) for its parts."""
+    return weight.flatten(1).unflatten(1, (n, -1)).transpose(0, 1)
+
+
 class Projection(nn.Module):
     """ReLU → convolution 1×1 → batch norm, of n tensors of equal channels as if they were concatenated."""
 
@@ -123,7 +128,7 @@ class Projection(nn.Module):
 
     def forward(self, xs: Sequence[Tensor]) -> Tensor:
         """n tensors (B, n_in / n, H, W) to (B, n_out, H, W)."""
-        return project(xs, self.weight.flatten(1).unflatten(1, (len(xs), -1)).transpose(0, 1), self.norm)
+        return project(xs, _blocks(self.weight, len(xs)), self.norm)
 
 
 class FactorisedReduction(nn.Module):
@@ -135,8 +140,18 @@ class FactorisedReduction(nn.Module):
         self.odd = he_normal(n_out - n_out // 2, n_in, 1, 1, fan_in=n_in, generator=generator)
         self.norm = BatchNorm(n_out, running=running)
 
-    def forward(self, xs: Sequence[Tensor]) -> Tensor:
-        """n tensors (B, n_in / n, H, W), as if concatenated, to (B, n_out, ceil(H/2), ceil(W/2))."""
+    def forward(self, xs: Sequence[Tensor], *, relu: bool = False) -> Tensor:
+        """n tensors (B, n_in / n, H, W), as if concatenated, to (B, n_out, ceil(H/2), ceil(W/2)).
+
+        ``relu``: they pass a ReLU first.
+        """
+        if self.norm.uses_batch and native.fits(xs[0]) and native.available():
+            blocks = [_blocks(weight, len(xs)) for weight in (self.even, self.odd)]
+            scale, offset = self.norm.scale, self.norm.offset
+            out, mean, variance = native.factorised_reduction(xs, *blocks, scale, offset, relu=relu)
+            self.norm.remember(mean, variance, out.numel() // out.shape[1])
+            return out
+        xs = [F.relu(x) for x in xs] if relu else xs
         height, width = xs[0].shape[2:]
         even = torch.cat([x[:, :, ::2, ::2] for x in xs], dim=1)
         odd = torch.cat([x[:, :, 1::2, 1::2] for x in xs], dim=1)
