@@ -146,9 +146,9 @@ class FactorisedReduction(nn.Module):
         ``relu``: they pass a ReLU first.
         """
         if self.norm.uses_batch and native.fits(xs[0]) and native.available():
-            blocks = [_blocks(weight, len(xs)) for weight in (self.even, self.odd)]
+            even, odd = (_blocks(weight, len(xs)) for weight in (self.even, self.odd))
             scale, offset = self.norm.scale, self.norm.offset
-            out, mean, variance = native.factorised_reduction(xs, *blocks, scale, offset, relu=relu)
+            out, mean, variance = native.factorised_reduction(xs, even, odd, scale, offset, relu=relu)
             self.norm.remember(mean, variance, out.numel() // out.shape[1])
             return out
         xs = [F.relu(x) for x in xs] if relu else xs
