@@ -10,6 +10,7 @@ from torch import Tensor
 
 from enas.errors import ConfigError
 from enas.families.warm_start import warm_start
+from enas.networks import native
 from enas.networks.blueprint import Blueprint
 from enas.networks.dropout import Dropout
 from enas.networks.micro import MicroSupernet
@@ -136,3 +137,25 @@ def test_a_warm_child_has_the_supernets_tensors_where_both_have_them() -> None:
 def test_a_child_of_another_shape_cannot_start_warm(change: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"retrain\.warm_start needs a network of the supernet's shape"):
         warm_start(make_child(CONVS), make_supernet(replace(PLAN, **change)))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not native.available(), reason=f"no native kernels: {native.unavailable()}")
+@pytest.mark.parametrize("architecture", [CONVS, IDENTITIES, ONE_INPUT])
+def test_without_native_kernels_the_same_up_to_rounding(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_and_judge() -> tuple[list[Tensor], Tensor, list[Tensor]]:
+        child, x = make_child(architecture), images()
+        outputs = child.train_outputs(x)
+        torch.stack(outputs).square().sum().backward()
+        gradients = [parameter.grad for parameter in child.parameters() if parameter.grad is not None]
+        with torch.inference_mode():
+            return list(outputs), child.eval()(x), gradients
+
+    fast = train_and_judge()
+    monkeypatch.setenv("ENAS_NATIVE", "0")
+    plain = train_and_judge()
+    torch.testing.assert_close(fast[0], plain[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fast[1], plain[1], rtol=1e-4, atol=1e-4)
+    for one, other in zip(fast[2], plain[2], strict=True):
+        assert float((one - other).norm()) <= 1e-3 * max(float(other.norm()), 0.1)
