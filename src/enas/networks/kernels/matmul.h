@@ -2,6 +2,9 @@
 // Tiles of the result stay in registers; n is cut into whole vectors and one narrower remainder.
 #pragma once
 #include "vectors.h"
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace enas {
 
@@ -13,11 +16,25 @@ struct Product {
     float* out;
     size_t out_m;
     size_t n_k;
+    const char* ahead = nullptr;  // fetched into the cache meanwhile, a line with every step; about as much as a is long
+};
+
+// Where it has come to.
+struct Fetching {
+    const char* at;
+    size_t step;
 };
 
 template <int N, bool ADD>
 ENAS_INLINE void store_first(float* out, typename Vector<N>::type value, size_t n) {
     if (n == N) return store<N>(out, ADD ? value + load<N>(out) : value);
+#if defined(__AVX512F__)
+    if constexpr (N == 16) {
+        const __mmask16 wanted = (1u << n) - 1;
+        if (ADD) value += _mm512_maskz_loadu_ps(wanted, out);
+        return _mm512_mask_storeu_ps(out, wanted, value);
+    }
+#endif
     float few[N];
     store<N>(few, value);
     for (size_t l = 0; l < n; l++) out[l] = ADD ? out[l] + few[l] : few[l];
@@ -25,7 +42,7 @@ ENAS_INLINE void store_first(float* out, typename Vector<N>::type value, size_t 
 
 // A tile of MR rows by NV vectors, the last of TAIL numbers, of which the first n_last are wanted.
 template <int MR, int NV, int TAIL, bool ADD>
-ENAS_INLINE void tile(const Product& p, size_t m, size_t n, size_t n_last) {
+ENAS_INLINE void tile(const Product& p, size_t m, size_t n, size_t n_last, Fetching& ahead) {
     typedef typename Vector<TAIL>::type tail_vec;
     const float* a = p.a + m * p.a_m;
     const float* b = p.b + n;
@@ -38,6 +55,8 @@ ENAS_INLINE void tile(const Product& p, size_t m, size_t n, size_t n_last) {
         last[i] = tail_vec{};
     }
     for (size_t k = 0; k < p.n_k; k++, a += p.a_k, b += p.b_k) {
+        __builtin_prefetch(ahead.at, 0, 2);
+        ahead.at += ahead.step;
         vec right[NV > 1 ? NV - 1 : 1];
 #pragma GCC unroll 8
         for (int j = 0; j < NV - 1; j++) right[j] = load(b + j * VL);
@@ -66,10 +85,12 @@ template <int NV, int TAIL, bool ADD>
 void columns(const Product& p, size_t n_m, size_t n, size_t n_last) {
     constexpr int MR = (VL == 16 ? 24 : 12) / NV < 16 ? (NV == 5 && VL == 16 ? 5 : (VL == 16 ? 24 : 12) / NV) : 16;
     size_t m = 0;
-    for (; m + MR <= n_m; m += MR) tile<MR, NV, TAIL, ADD>(p, m, n, n_last);
+    Fetching ahead{reinterpret_cast<const char*>(p.a), 0};
+    if (p.ahead && n == 0) ahead = {p.ahead, 64};
+    for (; m + MR <= n_m; m += MR) tile<MR, NV, TAIL, ADD>(p, m, n, n_last, ahead);
     if constexpr (MR > 4)
-        for (; m + 4 <= n_m; m += 4) tile<4, NV, TAIL, ADD>(p, m, n, n_last);
-    for (; m < n_m; m++) tile<1, NV, TAIL, ADD>(p, m, n, n_last);
+        for (; m + 4 <= n_m; m += 4) tile<4, NV, TAIL, ADD>(p, m, n, n_last, ahead);
+    for (; m < n_m; m++) tile<1, NV, TAIL, ADD>(p, m, n, n_last, ahead);
 }
 
 template <int NV, bool ADD>

@@ -28,6 +28,13 @@ inline Piece piece_of(const Projection& p, size_t i) {
     return {input, odd, odd * half, n, input * n * p.in.channels};
 }
 
+// The first of what piece k of the images from i on reads; where there is none, of the images after.
+template <class T>
+const char* place(const Projection& p, const T* const* x, size_t k, size_t i, size_t n) {
+    if (k == p.n_pieces()) k = 0, i += n;
+    return reinterpret_cast<const char*>(x[k / p.stride] + i * p.in.size());
+}
+
 // Calls with the pixel of the input (null beyond its edge) and its place in the output.
 template <class T, class Pixel>
 ENAS_INLINE void for_pixels(const Projection& p, size_t odd, T* image, const Pixel& pixel) {
@@ -100,7 +107,8 @@ void project(const Projection& p, const T* const* x, int n_threads, T* y, float*
             for (size_t k = 0; k < p.n_pieces(); k++) {
                 const Piece piece = piece_of(p, k);
                 collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
-                const Product product{dense, in, 1, &matrix[k * in * width], width, sum + piece.first, out, in};
+                const Product product{dense, in, 1, &matrix[k * in * width], width, sum + piece.first, out, in,
+                                      place(p, x, k + 1, i, n)};
                 if (piece.input) multiply<true>(product, n * n_pixels, piece.n);
                 else multiply<false>(product, n * n_pixels, piece.n);
             }
@@ -142,10 +150,12 @@ void project_back(const Projection& p, const T* const* x, const T* y, const T* g
                 collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
                 float* to = &slopes[group * n_all + (piece.odd ? n_odd : 0) + piece.weight];
                 for (size_t v = 0; v < n * n_pixels; v += n_block)
-                    multiply<true>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v)},
+                    multiply<true>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v),
+                                    place(p, x, k + 1, i, n) + v * in * sizeof(T)},
                                    piece.n, in);
                 if (!d_x[piece.input]) continue;
-                multiply<false>({d_sum, out, 1, &matrix[k * out * width], width, d_dense, in, piece.n}, n * n_pixels, in);
+                multiply<false>({d_sum, out, 1, &matrix[k * out * width], width, d_dense, in, piece.n, place<T>(p, d_x, k, i, n)},
+                                n * n_pixels, in);
                 spread(p, piece, d_dense, dense, n, d_x[piece.input] + i * p.in.size());
             }
         }

@@ -220,7 +220,8 @@ void forward(const Plane& p, const Groups& groups, const T* x, const Affine* aff
             }
             float* out = rounded;
             if constexpr (std::is_same_v<T, float>) out = y + i * size;
-            multiply<false>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels},
+            multiply<false>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels,
+                             Ahead(y + (i + n) * size)},
                             n * n_pixels, p.channels);
             finish_sums(p, out, n, sum, y + i * size);
         }
@@ -315,8 +316,9 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
                 convolve<K>(p, padded + j * p.padded(), taps.data(), dense + j * size, Ahead(x + at + size));
                 send_back(p, slope, grad + at, y + at, d_y + j * size);
             }
-            multiply<false>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels}, n * n_pixels,
-                            channels);
+            multiply<false>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels,
+                             Ahead(d_x + i * size)},
+                            n * n_pixels, channels);
             for (size_t k = 0; k < n * n_pixels; k += n_block)
                 multiply<true>({d_y + k * channels, 1, channels, dense + k * channels, channels,
                                 &point_slopes[group * channels * channels], channels, std::min(n_block, n * n_pixels - k)},
