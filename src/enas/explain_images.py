@@ -95,11 +95,11 @@ def integrate(model: ImageModel, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.
     with torch.no_grad():
         ends = model.logits(torch.cat([x, torch.zeros_like(x)]))
     predicted = int(ends[0].argmax())
-    steps = (torch.arange(N_STEPS) + 0.5) / N_STEPS  # the midpoint rule
+    steps = (torch.arange(N_STEPS, device=x.device) + 0.5) / N_STEPS  # the midpoint rule
     path = (steps.view(-1, 1, 1, 1) * x).requires_grad_()
     (gradient,) = torch.autograd.grad(model.logits(path)[:, predicted].sum(), path)
     attribution = (gradient.mean(dim=0) * x[0]).sum(dim=0)
-    return attribution.numpy(), predicted, float(ends[0, predicted] - ends[1, predicted])
+    return attribution.cpu().numpy(), predicted, float(ends[0, predicted] - ends[1, predicted])
 
 
 def _choose(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:

@@ -31,6 +31,7 @@ class ImageModel:
         members: the retrained candidates; tensors are the network's state.
         classes: class names.
         mean, std: (C,) of the training pixels per channel, 0 to 255.
+        device: where it computes.
     """
 
     space: MicroSpace
@@ -39,6 +40,7 @@ class ImageModel:
     classes: tuple[str, ...]
     mean: FloatArray
     std: FloatArray
+    device: str = "cpu"
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -65,7 +67,8 @@ class ImageModel:
 
     def normalise(self, pixels: NDArray[Any]) -> Tensor:
         """Images (B, H, W, C) of 0 to 255 as the networks see them: (B, C, H, W), channels last."""
-        return normalise(torch.from_numpy(np.ascontiguousarray(pixels)), self.mean, self.std)
+        copy = np.array(pixels)  # pixels of the cache are read-only, which torch takes with a warning
+        return normalise(torch.from_numpy(copy).to(self.device), self.mean, self.std)
 
     def logits(self, x: Tensor) -> Tensor:
         """(B, n_classes) of normalised images (B, C, H, W)."""
@@ -75,7 +78,7 @@ class ImageModel:
         """Logits of images (n, H, W, C) in batches (b, n_classes); memory is bounded by the batch."""
         for start in range(0, len(features), batch_size):
             with torch.no_grad():
-                yield self.logits(self.normalise(features[start : start + batch_size])).double().numpy()
+                yield self.logits(self.normalise(features[start : start + batch_size])).cpu().double().numpy()
 
     def predict(self, features: NDArray[Any], *, batch_size: int = 100) -> NDArray[np.float64]:
         """Logits (n, n_classes) of images (n, H, W, C)."""
@@ -89,7 +92,7 @@ class ImageModel:
             generator=torch.Generator(),
         )
         network.load_state_dict(dict(member.tensors))
-        return network.eval()
+        return network.to(self.device).eval()
 
 
 def normalise(pixels: Tensor, mean: FloatArray, std: FloatArray) -> Tensor:

@@ -11,7 +11,7 @@ from enas.files import write_csv
 from enas.model import probabilities_of
 from enas.report.sheet import image_sheet
 
-FILE = "enas_misclassified.csv"
+FILE, SHEET = "enas_misclassified.csv", "enas_misclassified"
 
 
 def draw_misclassified(evaluation: Evaluation, images: ImageSet, classes: tuple[str, ...], folder: Path) -> Evaluation:
@@ -34,8 +34,9 @@ def draw_misclassified(evaluation: Evaluation, images: ImageSet, classes: tuple[
     rows = [(images.sample_ids[i], classes[labels[i]], classes[predicted[i]], float(sureness[i])) for i in wrong]
     write_csv(folder / FILE, ["path", "true_class", "predicted_class", "softmax_value"], rows)
     files = [folder / FILE]
+    (folder / f"{SHEET}.png").unlink(missing_ok=True)  # of an evaluation before this one
     if len(wrong):
         captions = [(f"is {row[1]}", f"{row[2]} {row[3]:.0%}") for row in rows]
         title = f"{len(wrong)} errors in {len(labels)} images: true class, predicted class with its probability"
-        files += image_sheet(images.pixels[wrong], captions, folder / "enas_misclassified", title)
+        files += image_sheet(images.pixels[wrong], captions, folder / SHEET, title)
     return replace(evaluation, files=(*evaluation.files, *files))

@@ -1,10 +1,13 @@
 """What an image config names, as the pipeline's steps take it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from enas.config import ImageConfig, ImageExplainer, Inference
 from enas.data.images import ImageFormat, ImageSet, infer_format, read_images
+from enas.device import choose_device
 from enas.errors import ConfigError, RunError
 from enas.evaluate import Evaluation, evaluate
 from enas.explain_images import ImageExplanation, explain_images
@@ -39,7 +42,8 @@ class ImageSource:
             "explain": self.config.explainer and self.config.trainer.test_data_dir,
         }
         if not self.config.trainer.test_data_dir:
-            self.progress.warn("the config names no trainer.test_data_dir: there will be no test figure")
+            what = "no test figure and no explanation" if self.config.explainer else "no test figure"
+            self.progress.warn(f"the config names no trainer.test_data_dir: there will be {what}")
         return tuple(step for step, section in named.items() if section)
 
     def prepare(self) -> Ready:
@@ -58,23 +62,26 @@ class ImageSource:
 
     def evaluate(self, model: Model, settings: Inference, run: Run) -> Evaluation:
         """Score the model on the test images; draws a sheet of those that it takes for another class."""
-        model, images = _of_images(model, run), self._read_test(model, run)
+        model = self._of_images(model, run)
+        images = _spread_rows(self._read_test(model), settings, self.progress)
         size = settings.batch_size
         result = evaluate(model, images, seen_hashes(run), run.output_files, batch_size=size, progress=self.progress)
         return draw_misclassified(result, images, model.classes, run.output_files)
 
     def predict(self, model: Model, settings: Inference, run: Run) -> Prediction:
         """Predict a folder of images without classes."""
-        model, section = _of_images(model, run), self.config.data_predict
+        model, section = self._of_images(model, run), self.config.data_predict
         if section is None:
             raise ConfigError("the config has no section data_predict; this step reads its images from there")
         images = self._read(section.args.data_dir, _format_of(model), None, labelled=False)
+        images = _spread_rows(images, settings, self.progress)
         return predict(model, images, run.output_files, batch_size=settings.batch_size, progress=self.progress)
 
     def explain(self, model: Model, run: Run) -> ImageExplanation:
         """Show which pixels speak for the predicted class."""
         args = (self.config.explainer or ImageExplainer()).args
-        model, images = _of_images(model, run), self._read_test(model, run)
+        model = self._of_images(model, run)
+        images = self._read_test(model)
         return explain_images(
             model,
             images,
@@ -85,11 +92,17 @@ class ImageSource:
             progress=self.progress,
         )
 
-    def _read_test(self, model: Model, run: Run) -> ImageSet:
-        folder, known = self.config.trainer.test_data_dir, _of_images(model, run)
+    def _of_images(self, model: Model, run: Run) -> ImageModel:
+        """The model, where the config wants it to compute."""
+        if not isinstance(model, ImageModel):
+            raise RunError(f"{run.path} is a run on tables, and this config is one of images")
+        return replace(model, device=choose_device(self.config.device))
+
+    def _read_test(self, model: ImageModel) -> ImageSet:
+        folder = self.config.trainer.test_data_dir
         if folder is None:
             raise ConfigError("the config names no trainer.test_data_dir; this step reads its images from there")
-        return self._read(folder, _format_of(known), known.classes)
+        return self._read(folder, _format_of(model), model.classes)
 
     def _read(
         self, folder: Path, fmt: ImageFormat, classes: tuple[str, ...] | None, *, labelled: bool = True
@@ -118,14 +131,23 @@ class ImageSource:
             self.progress.line(f"{name}: {describe_plan(family.blueprint(stage))}")
 
 
-def _of_images(model: Model, run: Run) -> ImageModel:
-    if not isinstance(model, ImageModel):
-        raise RunError(f"{run.path} is a run on tables, and this config is one of images")
-    return model
-
-
 def _format_of(model: ImageModel) -> ImageFormat:
     return ImageFormat(model.plan.size, model.plan.n_image_channels)
+
+
+def _spread_rows(images: ImageSet, settings: Inference, progress: Progress) -> ImageSet:
+    """At most ``max_number_of_steps`` batches, spread evenly: a folder's images come class by class."""
+    n_rows = (settings.max_number_of_steps or images.n_samples) * settings.batch_size
+    if n_rows >= images.n_samples:
+        return images
+    progress.warn(
+        f"{settings.max_number_of_steps} steps of {settings.batch_size} images: the other "
+        f"{images.n_samples - n_rows} of {images.n_samples} images are left out (max_number_of_steps)"
+    )
+    rows = np.arange(n_rows) * images.n_samples // n_rows
+    target = replace(images.target, values=images.target.values[rows]) if images.target else None
+    ids = tuple(images.sample_ids[row] for row in rows)
+    return replace(images, pixels=images.pixels[rows], sample_ids=ids, target=target)
 
 
 def _describe(sets: list[ImageSet]) -> dict[str, object]:

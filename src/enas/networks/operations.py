@@ -115,7 +115,7 @@ def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm) -> Tensor:
 
 def _blocks(weight: Tensor, n: int) -> Tensor:
     """The weight (C_out, n·C_in, 1, 1) of a concatenation as one (n, C_out, C_in) for its parts."""
-    return weight.flatten(1).unflatten(1, (n, -1)).transpose(0, 1)
+    return weight.view(len(weight), n, -1).transpose(0, 1)
 
 
 class Projection(nn.Module):
