@@ -93,8 +93,10 @@ class Auto:
         from enas.train import train
 
         self.progress.line("----------In Hyper & Training Search stage")
+        given = self._given(architecture)
         ready = self._source.prepare()
-        given = self._fixed(architecture, ready)
+        if given:
+            ready.family.space.validate(given)
         with self._new_run(ready, "train") as run:
             return train(run, ready.family, ready.recipe, architecture=given, progress=self.progress)
 
@@ -167,15 +169,17 @@ class Auto:
             write_json(run.data, {"data_train": ready.facts})
             yield run
 
-    def _fixed(self, architecture: "str | Architecture | None", ready: "Ready") -> "Architecture | None":
-        """The architecture that is given, here or in the config."""
-        from enas.search_space import Architecture
+    def _given(self, architecture: "str | Architecture | None") -> "Architecture | None":
+        """The architecture that is named, here or in the config; one of images is checked before they are read."""
+        from enas.search_space import Architecture, MicroSpace
 
-        named = architecture or (None if isinstance(self.config, Config) else self.config.trainer.child_fixed_arc)
+        trainer = None if isinstance(self.config, Config) else self.config.trainer
+        named = architecture or (trainer.child_fixed_arc if trainer else None)
         if named is None:
             return None
         given = Architecture.from_text(named) if isinstance(named, str) else named
-        ready.family.space.validate(given)
+        if trainer:
+            MicroSpace(trainer.child_num_cells).validate(given)
         return given
 
     def _load_model(self, settings: Inference) -> tuple[Run, "Model"]:

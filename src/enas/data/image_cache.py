@@ -169,7 +169,7 @@ class _Place:
                 whole = file.read(len(header)) == header
             if not whole or self.pixels.stat().st_size != len(header) + np.prod(shape, dtype=np.int64):
                 return None
-            pixels = np.memmap(self.pixels, np.uint8, "r", offset=len(header), shape=shape).view(np.ndarray)
+            pixels = np.memmap(self.pixels, np.uint8, "r", offset=len(header), shape=shape)
             remarks = {words: Remark(**remark) for words, remark in record["remarks"].items()}
             return CachedImages(pixels, dict(record["unreadable"]), remarks, self.unreadable_list, n_seconds)
         except (EnasError, OSError, KeyError, TypeError, ValueError, AttributeError):
