@@ -53,7 +53,6 @@ class Timing:
 def train_step(n_tries: int, precision: str) -> Timing:
     import torch
 
-    from enas.device import reduced_precision
     from enas.nesterov import Nesterov
     from enas.networks.blueprint import Blueprint
     from enas.networks.micro import MicroSupernet
@@ -62,14 +61,11 @@ def train_step(n_tries: int, precision: str) -> Timing:
     plan = Blueprint((32, 32), 3, N_CLASSES, 6, 20, (1, 3, 6), 4)
     net = MicroSupernet(space=MicroSpace(), plan=plan, generator=torch.Generator().manual_seed(0))
     optimizer = Nesterov(net.parameters(), lr=0.01, l2=1e-4, clip=5.0)
-    images, labels = make_batch(160, 3)
+    images, labels = make_batch(160, 3, precision)
 
     def step(architecture: Architecture) -> None:
-        with reduced_precision("cpu", precision):
-            main, auxiliary = (
-                torch.nn.functional.cross_entropy(out[0].float(), labels)
-                for out in net.train_outputs(images, architecture)
-            )
+        outputs = net.train_outputs(images, architecture)
+        main, auxiliary = (torch.nn.functional.cross_entropy(out[0], labels) for out in outputs)
         optimizer.zero_grad()
         (main + 0.4 * auxiliary).backward()
         optimizer.step()
@@ -80,17 +76,16 @@ def train_step(n_tries: int, precision: str) -> Timing:
 def score(n_tries: int, precision: str, together: int = 1) -> Timing:
     import torch
 
-    from enas.device import reduced_precision
     from enas.networks.blueprint import Blueprint
     from enas.networks.micro import MicroSupernet
     from enas.search_space import Architecture, MicroSpace
 
     plan = Blueprint((32, 32), 3, N_CLASSES, 6, 20, (1, 3, 6), 4)
     net = MicroSupernet(space=MicroSpace(), plan=plan, generator=torch.Generator().manual_seed(0))
-    images, _ = make_batch(160, 3)
+    images, _ = make_batch(160, 3, precision)
 
     def judge(architectures: Sequence[Architecture]) -> None:
-        with torch.inference_mode(), reduced_precision("cpu", precision):
+        with torch.inference_mode():
             net(images, architectures)
 
     named = [Architecture.from_text(text) for text in ARCHITECTURES]
@@ -102,7 +97,6 @@ def score(n_tries: int, precision: str, together: int = 1) -> Timing:
 def retrain_step(n_tries: int, precision: str) -> Timing:
     import torch
 
-    from enas.device import reduced_precision
     from enas.nesterov import Nesterov
     from enas.networks.blueprint import Blueprint
     from enas.networks.micro_child import MicroChild
@@ -113,13 +107,10 @@ def retrain_step(n_tries: int, precision: str) -> Timing:
     generator = torch.Generator().manual_seed(0)
     net = MicroChild(space=MicroSpace(), architecture=architecture, plan=plan, generator=generator)
     optimizer = Nesterov(net.parameters(), lr=0.01, l2=2e-4, clip=5.0)
-    images, labels = make_batch(128, 1)
+    images, labels = make_batch(128, 1, precision)
 
     def step(_: Architecture) -> None:
-        with reduced_precision("cpu", precision):
-            main, auxiliary = (
-                torch.nn.functional.cross_entropy(out[0].float(), labels) for out in net.train_outputs(images)
-            )
+        main, auxiliary = (torch.nn.functional.cross_entropy(out[0], labels) for out in net.train_outputs(images))
         optimizer.zero_grad()
         (main + 0.4 * auxiliary).backward()
         optimizer.step()
@@ -141,12 +132,13 @@ def sample_architectures(n: int) -> "Sequence[Architecture]":
     )
 
 
-def make_batch(n: int, n_channels: int) -> "tuple[Tensor, Tensor]":
+def make_batch(n: int, n_channels: int, precision: str) -> "tuple[Tensor, Tensor]":
     """Noise with labels."""
     import torch
 
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(n, n_channels, 32, 32, generator=generator).to(memory_format=torch.channels_last)
+    images = images.to(getattr(torch, precision))
     return images, torch.randint(N_CLASSES, (n,), generator=generator)
 
 

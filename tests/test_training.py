@@ -84,9 +84,9 @@ def guarded(weight: nn.Parameter) -> GuardedStep:
 def test_a_loss_that_is_not_finite_skips_the_step_and_is_counted(bad: float) -> None:
     weight = nn.Parameter(torch.ones(2))
     step = guarded(weight)
-    assert np.isnan(step((weight * bad).sum()))
+    step((weight * bad).sum())
     assert (step.n_skipped, weight.tolist()) == (1, [1.0, 1.0])
-    assert step(weight.sum()) == 2.0
+    step(weight.sum())
     assert weight.tolist() == pytest.approx([0.9, 0.9])
 
 

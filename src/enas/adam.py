@@ -34,6 +34,9 @@ class Adam:
         eps: added to the root of the second.
     """
 
+    skips_by_itself = False
+    """A gradient that is not finite would enter the moments."""
+
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from enas.progress import show_seconds
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
@@ -144,13 +146,5 @@ class PlainStage:
             return
         self._written_at, self._written_percent = now, percent
         left = (now - self._start) / self._n_done * max(self._total - self._n_done, 0)
-        state = f"in {_show_seconds(now - self._start)}" if last else f"{_show_seconds(left)} left"
+        state = f"in {show_seconds(now - self._start)}" if last else f"{show_seconds(left)} left"
         self._write(f"{self._title}: {percent:.0f} %, {state}{'  ' if text else ''}{text}")
-
-
-def _show_seconds(seconds: float) -> str:
-    """``4.2 s``, ``1:05 min`` or ``2:03 h``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds) // 60
-    return f"{minutes}:{round(seconds) % 60:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"

@@ -49,6 +49,9 @@ class Nesterov:
         ValueError: no parameters, or they differ in device or are not float32.
     """
 
+    skips_by_itself = True
+    """A gradient that is not finite counts as zero."""
+
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
@@ -93,7 +96,9 @@ class Nesterov:
                 grad.add_(value, alpha=2 * self.l2)
         self.gradient_norm = torch.stack([torch.dot(grad, grad) for _, grad, _ in blocks]).sum().sqrt()
         scale = None if self.clip is None else (self.clip / (self.gradient_norm + _EPS)).clamp(max=1.0)
+        broken = ~torch.isfinite(self.gradient_norm)
         for value, grad, momentum in blocks:
+            grad.masked_fill_(broken, 0.0)
             if scale is not None:
                 grad.mul_(scale)
             momentum.mul_(self.momentum).add_(grad)

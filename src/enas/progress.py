@@ -5,6 +5,14 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 
+def show_seconds(seconds: float) -> str:
+    """``4.2 s``, ``1:05 min`` or ``2:03 h``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds) // 60
+    return f"{minutes}:{round(seconds) % 60:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"
+
+
 class Progress(Protocol):
     """Where a stage reports to; stages take it as an argument and never print."""
 

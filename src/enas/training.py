@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from enas.adam import Adam
 from enas.errors import RunError
 from enas.folds import Folds
-from enas.progress import Progress
+from enas.progress import Progress, show_seconds
 from enas.search_space import Architecture
 
 LossName = Literal["cross_entropy", "focal"]
@@ -68,16 +68,26 @@ class StepLog:
     every: int
     n_steps: int = 0
     _n_samples: int = 0
+    _begun: float = field(default_factory=time.perf_counter)
     _start: float = field(default_factory=time.perf_counter)
 
-    def __call__(self, n_samples: int, epoch: int, loss: float) -> None:
-        """Count a step on ``n_samples`` rows; rows per second are counted since the last line."""
+    def __call__(self, n_samples: int, epoch: int, loss: Tensor, done: float) -> None:
+        """Count a step on ``n_samples`` rows; rows per second are counted since the last line.
+
+        Args:
+            n_samples: of the step.
+            epoch: it belongs to.
+            loss: of the step, a scalar; looked at only when a line is due.
+            done: share of all steps, this one included; tells how long the rest will take.
+        """
         self._n_samples += n_samples
         if self.n_steps % self.every == 0:
+            shown = float(loss)
             now = time.perf_counter()
             rate = self._n_samples / max(now - self._start, 1e-9)
             step = f"step: {self.n_steps}\tsample/sec: {rate:.0f}"
-            self.progress.line(f"{step}\tepoch: {epoch}\tchild loss: {loss:.3f}")
+            left = show_seconds((now - self._begun) * (1 / done - 1))
+            self.progress.line(f"{step}\tepoch: {epoch}\tchild loss: {shown:.3f}\tleft: {left}")
             self._n_samples, self._start = 0, now
         self.n_steps += 1
 
@@ -86,6 +96,10 @@ class Optimizer(Protocol):
     """What a step needs of an optimiser."""
 
     lr: float
+
+    @property
+    def skips_by_itself(self) -> bool:
+        """Whether it takes a gradient that is not finite for zero."""
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -98,6 +112,9 @@ class Optimizer(Protocol):
 class GuardedStep:
     """Optimiser steps that skip a non-finite loss, count it, and give up after five in a row.
 
+    On a GPU nothing waits for a loss: the optimiser leaves out gradients that are not finite by itself, and `settle`
+    counts afterwards.
+
     Args:
         optimizer: what to step.
         stage: what is being trained, for the message.
@@ -109,25 +126,41 @@ class GuardedStep:
     advice: str
     n_skipped: int = 0
     _n_in_a_row: int = field(default=0, repr=False)
+    _unsettled: list[Tensor] = field(default_factory=list, repr=False)
 
-    def __call__(self, loss: Tensor) -> float:
-        """Step down the gradient of ``loss``; returns its value, NaN where the step was skipped.
+    def __call__(self, loss: Tensor) -> None:
+        """Step down the gradient of ``loss``.
 
         Raises:
             RunError: five losses in a row were not finite.
         """
-        value = float(loss.detach())
-        if not torch.isfinite(loss.detach()):
-            self.n_skipped += 1
-            self._n_in_a_row += 1
-            if self._n_in_a_row >= _MAX_BAD_STEPS:
-                raise RunError(f"{self.stage}: the loss was not finite {_MAX_BAD_STEPS} times in a row; {self.advice}")
-            return float("nan")
-        self._n_in_a_row = 0
+        is_finite = torch.isfinite(loss.detach())
+        if loss.is_cuda and self.optimizer.skips_by_itself:
+            self._unsettled.append(is_finite)
+        else:
+            self._count(bool(is_finite))
+            if not is_finite:
+                return
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return value
+
+    def settle(self) -> None:
+        """Count the steps that nobody has looked at yet.
+
+        Raises:
+            RunError: five losses in a row were not finite.
+        """
+        if self._unsettled:
+            flags, self._unsettled = torch.stack(self._unsettled).tolist(), []
+            for is_finite in flags:
+                self._count(is_finite)
+
+    def _count(self, is_finite: bool) -> None:
+        self._n_in_a_row = 0 if is_finite else self._n_in_a_row + 1
+        self.n_skipped += not is_finite
+        if self._n_in_a_row >= _MAX_BAD_STEPS:
+            raise RunError(f"{self.stage}: the loss was not finite {_MAX_BAD_STEPS} times in a row; {self.advice}")
 
 
 class Learner(Protocol):
@@ -185,11 +218,13 @@ def run_epoch(
         RunError: five losses in a row were not finite.
     """
     batches = learner.batches()
-    n_steps, losses = len(batches), []
+    n_steps, losses = len(batches), list[Tensor]()
     for i, (rows, architecture) in enumerate(zip(batches, choose(n_steps), strict=True), start=epoch * n_steps):
         learner.schedule(epoch, i, n_epochs * n_steps)
         loss, shown = learner.loss(rows, architecture)
         step(loss)
-        losses.append(float(shown.detach()))
-        log(rows.numel(), epoch, losses[-1])
-    return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
+        losses.append(shown.detach())
+        log(rows.numel(), epoch, losses[-1], (i + 1) / (n_epochs * n_steps))
+    step.settle()
+    values = torch.stack(losses).double().cpu().numpy()
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

@@ -1,12 +1,13 @@
 """Images as a family: a micro space, pictures, micro networks."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from enas.config import ControllerSettings, ImageConfig, ImageTrainer, Retraining
 from enas.config.image_sections import VALIDATION_SPLIT
@@ -17,7 +18,7 @@ from enas.data.dataset import FloatArray, Target
 from enas.data.images import ImageSet
 from enas.data.pixels import channel_statistics
 from enas.data.splits import Split, single_split
-from enas.device import choose_device, reduced_precision
+from enas.device import choose_device
 from enas.families.image_learners import ImageLesson, MicroAlone, SharedMicro
 from enas.families.pictures import Pictures, Pixels
 from enas.families.warm_start import warm_start
@@ -100,7 +101,8 @@ class ImageFamily:
         space: two cells.
         mean, std: (C,) of the training pixels per channel.
         device: where the networks live.
-        generator: the source of all randomness.
+        generator: the source of all randomness but that of `noise`.
+        noise: the same on the CPU; on a GPU a generator of its own.
         folds: which rows train and judge, without augmented copies.
         progress: told what takes time.
     """
@@ -114,6 +116,7 @@ class ImageFamily:
     std: FloatArray
     device: str
     generator: torch.Generator
+    noise: torch.Generator
     folds: Folds
     progress: Progress
 
@@ -127,7 +130,8 @@ class ImageFamily:
         return self.train.target.classes
 
     def computing(self) -> AbstractContextManager[object]:
-        return reduced_precision(self.device, self.config.precision)
+        """Nothing to be done: activations follow the number format of the images that they come from."""
+        return nullcontext()
 
     def make_controller(self, settings: ControllerSettings) -> Controller:
         return Controller(
@@ -142,14 +146,15 @@ class ImageFamily:
     def learn_shared(self) -> SharedMicro:
         stage = self.config.trainer
         supernet = MicroSupernet(space=self.space, plan=self.blueprint(stage), generator=self.generator)
-        supernet = supernet.to(self.device)
+        self._place(supernet)
         return SharedMicro(supernet, self._lesson(stage, 1.0), _make_optimizer(supernet, stage))
 
     def learn_alone(self, architecture: Architecture, found: SearchResult | None) -> MicroAlone:
         stage = self.config.retrain
         child = MicroChild(
             space=self.space, architecture=architecture, plan=self.blueprint(stage), generator=self.generator
-        ).to(self.device)
+        )
+        self._place(child)
         if stage.warm_start and found is not None and isinstance(found.learner, SharedMicro):
             warm_start(child, found.learner.supernet)
         lesson = self._lesson(stage, stage.child_drop_path_keep_prob)
@@ -207,8 +212,16 @@ class ImageFamily:
             rates=(stage.child_lr_max, stage.child_lr_min, stage.child_lr_T_0, stage.child_lr_T_mul),
             keep_prob=stage.child_keep_prob,
             path_keep_prob=path_keep_prob,
+            dtype=torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32,
             generator=self.generator,
+            noise=self.noise,
         )
+
+    def _place(self, network: nn.Module) -> None:
+        """Onto the device; a GPU wants its convolutions' weights channels last."""
+        network.to(self.device)
+        if self.device != "cpu":
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def folds_of(train: ImageSet, valid: ImageSet | None, split: Split, n_aug_img: int, device: str) -> Folds:
@@ -257,6 +270,7 @@ def prepare_images(
     else:
         split = single_split(train.target, config.trainer.validation_split or VALIDATION_SPLIT, seed=config.seed)
     mean, std = channel_statistics(train.pixels, split.train)
+    generator = torch.Generator().manual_seed(config.seed)
     family = ImageFamily(
         config=config,
         train=train,
@@ -266,7 +280,8 @@ def prepare_images(
         mean=mean,
         std=std,
         device=device,
-        generator=torch.Generator().manual_seed(config.seed),
+        generator=generator,
+        noise=generator if device == "cpu" else torch.Generator(device).manual_seed(config.seed),
         folds=folds_of(train, valid, split, 1, device),
         progress=progress,
     )

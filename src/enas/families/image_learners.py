@@ -39,7 +39,9 @@ class ImageLesson:
         rates: highest and lowest learning rate, epochs of the first cycle, growth of the next ones.
         keep_prob: of the dropout before the head.
         path_keep_prob: of drop path in the last layer at the end.
+        dtype: of the activations; weights, statistics, losses and sums stay float32.
         generator: the source of all randomness.
+        noise: what dropout and drop path draw from, on the device of the networks, so that nothing waits for it.
     """
 
     folds: Folds
@@ -49,7 +51,9 @@ class ImageLesson:
     rates: tuple[float, float, int, int]
     keep_prob: float
     path_keep_prob: float
+    dtype: torch.dtype
     generator: torch.Generator
+    noise: torch.Generator
 
     def batches(self) -> list[Tensor]:
         """One epoch: row numbers (1, B) per step."""
@@ -62,7 +66,7 @@ class ImageLesson:
 
     def pictures_of(self, rows: Tensor) -> Tensor:
         """Augmented training images of (1, B) row numbers."""
-        return self.augment(self.pictures.take(rows[0]), self.generator)
+        return self.augment(self.pictures.take(rows[0]), self.generator).to(self.dtype)
 
     def total(self, outputs: Sequence[Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
         """The loss to minimise, auxiliary head included, and that of the main head."""
@@ -70,7 +74,7 @@ class ImageLesson:
         return main + AUXILIARY_WEIGHT * sum(auxiliary, start=torch.zeros_like(main)), main
 
     def dropout(self) -> Dropout | None:
-        return Dropout(self.keep_prob, self.generator) if self.keep_prob < 1 else None
+        return Dropout(self.keep_prob, self.noise) if self.keep_prob < 1 else None
 
 
 @dataclass(slots=True)
@@ -102,8 +106,9 @@ class SharedMicro:
         rows = judges.judged
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
         n_parts = -(-len(rows) // self.lesson.batch_size)
-        pictures = self.lesson.pictures
-        parts = [self.supernet(pictures.take(part), architectures) for part in rows[order].tensor_split(n_parts)]
+        take, dtype = self.lesson.pictures.take, self.lesson.dtype
+        batches = rows[order].tensor_split(n_parts)
+        parts = [self.supernet(take(batch).to(dtype), architectures) for batch in batches]
         return torch.cat(parts, dim=1)[:, order.argsort()]
 
     def part(self, architecture: Architecture) -> dict[str, Tensor]:
@@ -135,7 +140,7 @@ class MicroAlone:
 
     def loss(self, rows: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor]:
         self.child.train()
-        noise = Noise(self.lesson.dropout(), self._keep_of_layer, self.lesson.generator)
+        noise = Noise(self.lesson.dropout(), self._keep_of_layer, self.lesson.noise)
         outputs = self.child.train_outputs(self.lesson.pictures_of(rows), noise)
         return self.lesson.total(outputs, rows)
 

@@ -88,7 +88,7 @@ class Stem(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) to (B, 3·C, H, W), channels last."""
         x = x.to(memory_format=torch.channels_last)
-        stem: Tensor = self.norm(F.conv2d(x, self.weight, padding=1))
+        stem: Tensor = self.norm(F.conv2d(x, self.weight.to(x.dtype), padding=1))
         return stem
 
 
@@ -101,7 +101,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """(B, C, H, W) to logits (B, n_classes)."""
-        pooled = F.relu(x).mean(dim=(2, 3))
+        pooled = F.relu(x).mean(dim=(2, 3), dtype=torch.float32)
         return F.linear(dropout(pooled) if dropout else pooled, self.weight)
 
 
@@ -127,9 +127,9 @@ class AuxiliaryHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to logits (B, n_classes)."""
         x = average_pool(F.relu(x), POOL_KERNEL, POOL_STRIDE, padded=self.is_padded)
-        x = F.relu(self.project_norm(F.conv2d(x, self.project)))
-        x = F.relu(self.whole_norm(F.conv2d(pad_same(x, (x.shape[2], x.shape[3]), 1), self.whole)))
-        return F.linear(x.mean(dim=(2, 3)), self.weight)
+        x = F.relu(self.project_norm(F.conv2d(x, self.project.to(x.dtype))))
+        x = F.relu(self.whole_norm(F.conv2d(pad_same(x, (x.shape[2], x.shape[3]), 1), self.whole.to(x.dtype))))
+        return F.linear(x.mean(dim=(2, 3), dtype=torch.float32), self.weight)
 
 
 def _pooled_side(side: int, is_padded: bool) -> int:

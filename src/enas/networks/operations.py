@@ -1,7 +1,8 @@
 """The operations of the micro cells (Pham et al. 2018, section 2.4), as TensorFlow computed them.
 
 "Same" padding of a stride of 2 on an even side goes to the bottom and the right. Average pools do not count padded
-cells. Batch norm: ε 1e-5, running decay 0.9; no convolution has a bias.
+cells. Batch norm: ε 1e-5, running decay 0.9; no convolution has a bias. Activations keep the number format of their
+input; weights and statistics are float32.
 
 Departure: weights start with He's deviation for the true fan-in; the original counted the number of a node's possible
 inputs as the fan-in of the supernet's depthwise weights.
@@ -109,7 +110,8 @@ def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm) -> Tensor:
         norm.remember(mean, variance, out.numel() // out.shape[1])
         return out
     whole = torch.cat(list(xs), dim=1) if len(xs) > 1 else xs[0]
-    normed: Tensor = norm(F.conv2d(F.relu(whole), weight.transpose(0, 1).flatten(1)[:, :, None, None]))
+    kernel = weight.transpose(0, 1).flatten(1)[:, :, None, None].to(whole.dtype)
+    normed: Tensor = norm(F.conv2d(F.relu(whole), kernel))
     return normed
 
 
@@ -156,7 +158,8 @@ class FactorisedReduction(nn.Module):
         even = torch.cat([x[:, :, ::2, ::2] for x in xs], dim=1)
         odd = torch.cat([x[:, :, 1::2, 1::2] for x in xs], dim=1)
         odd = F.pad(odd, (0, width % 2, 0, height % 2))  # the pixel beyond the edge of an odd side is 0
-        normed: Tensor = self.norm(torch.cat((F.conv2d(even, self.even), F.conv2d(odd, self.odd)), dim=1))
+        halves = [F.conv2d(x, w.to(x.dtype)) for x, w in ((even, self.even), (odd, self.odd))]
+        normed: Tensor = self.norm(torch.cat(halves, dim=1))
         return normed
 
 
@@ -175,12 +178,13 @@ class SeparableUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride))."""
         n_channels, _, kernel, _ = self.depth.shape
+        depth, point = self.depth.to(x.dtype), self.point.to(x.dtype)
         if self.stride == 1:
-            x = F.conv2d(F.relu(x), self.depth, padding=kernel // 2, groups=n_channels)
+            x = F.conv2d(F.relu(x), depth, padding=kernel // 2, groups=n_channels)
         else:
             padded = pad_same(F.relu(x), (kernel, kernel), self.stride)
-            x = F.conv2d(padded, self.depth, stride=self.stride, groups=n_channels)
-        normed: Tensor = self.norm(F.conv2d(x, self.point))
+            x = F.conv2d(padded, depth, stride=self.stride, groups=n_channels)
+        normed: Tensor = self.norm(F.conv2d(x, point))
         return normed
 
 
