@@ -35,7 +35,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished: Aut
 @pytest.mark.parametrize("way", ["text", "architecture", "config"])
 def test_a_given_architecture_is_trained_without_a_search(open_images: OpenImages, way: str) -> None:
     auto = open_images(*SHORT, *((FIXED,) if way == "config" else ()))
-    given = {"text": TEXT, "architecture": Architecture.from_text(TEXT), "config": None}[way]
+    ways: dict[str, str | Architecture | None] = {"text": TEXT, "architecture": Architecture.from_text(TEXT)}
+    given = ways.get(way)
     trained = auto.train(given)
     assert str(trained.architecture) == f"[{TEXT}]"
     assert trained.fitted.search is None

@@ -157,6 +157,8 @@ class ImageFamily:
         self._place(child)
         if stage.warm_start and found is not None and isinstance(found.learner, SharedMicro):
             warm_start(child, found.learner.supernet)
+        elif stage.warm_start:
+            self.progress.warn("retrain.warm_start: without a search there are no shared weights to start from")
         lesson = self._lesson(stage, stage.child_drop_path_keep_prob)
         return MicroAlone(child, lesson, _make_optimizer(child, stage))
 
