@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from enas.data.images import ImageSet
 from enas.files import write_csv, write_tensors
@@ -19,8 +20,10 @@ from enas.progress import Progress
 from enas.report.sheet import attribution_sheet, class_mean_sheet
 
 TITLE = "pixels that speak for the class (red) or against it (blue)"
-N_STEPS = 32
+N_STEPS = 64
 """Points of the path from the mean image at which gradients are taken."""
+PIXELS_AT_ONCE = 1 << 16
+"""Of so many pixels gradients are computed at a time: memory does not grow with the size of the images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,10 +99,17 @@ def integrate(model: ImageModel, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.
         ends = model.logits(torch.cat([x, torch.zeros_like(x)]))
     predicted = int(ends[0].argmax())
     steps = (torch.arange(N_STEPS, device=x.device) + 0.5) / N_STEPS  # the midpoint rule
+    parts = steps.split(max(1, PIXELS_AT_ONCE // x[0, 0].numel()))
+    gradient = torch.stack([_sum_gradients(model, x, part, predicted) for part in parts]).sum(dim=0)
+    attribution = (gradient / N_STEPS * x[0]).sum(dim=0)
+    return attribution.cpu().numpy(), predicted, float(ends[0, predicted] - ends[1, predicted])
+
+
+def _sum_gradients(model: ImageModel, x: Tensor, steps: Tensor, predicted: int) -> Tensor:
+    """(C, H, W), summed over some points of the path."""
     path = (steps.view(-1, 1, 1, 1) * x).requires_grad_()
     (gradient,) = torch.autograd.grad(model.logits(path)[:, predicted].sum(), path)
-    attribution = (gradient.mean(dim=0) * x[0]).sum(dim=0)
-    return attribution.cpu().numpy(), predicted, float(ends[0, predicted] - ends[1, predicted])
+    return gradient.sum(dim=0)
 
 
 def _choose(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:
