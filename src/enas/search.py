@@ -41,6 +41,8 @@ from enas.training import GuardedStep, Learner, StepLog, run_epoch
 N_DERIVED = 200
 """Architectures that the trained controller samples when deriving; duplicates are scored once."""
 
+_TOGETHER = 10  # architectures scored at once when deriving: more share more, and need more memory
+
 LOWEST_REWARD = -10.0
 """Log-loss and R² have no lower bound: one diverged network must not drown what the others teach."""
 
@@ -140,7 +142,13 @@ class Search:
     def derive(self) -> tuple[Scored, ...]:
         """Sample, score each distinct architecture on all held-out rows, best first."""
         distinct = list(dict.fromkeys(self._sample(self.n_derived)))
-        return tuple(sorted(self.score(distinct, self.folds), key=_by_reward, reverse=True))
+        groups = [distinct[start : start + _TOGETHER] for start in range(0, len(distinct), _TOGETHER)]
+        scored: list[Scored] = []
+        with self.progress.stage(f"deriving from {len(distinct)} architectures", len(groups)) as advance:
+            for group in groups:
+                scored += self.score(group, self.folds)
+                advance(f"best {max(one.reward for one in scored):.3f}")
+        return tuple(sorted(scored, key=_by_reward, reverse=True))
 
     def score(self, architectures: Sequence[Architecture], judges: Folds) -> list[Scored]:
         """Score with shared weights on the rows that ``judges`` hold out."""
@@ -157,7 +165,7 @@ class Search:
         """``train_steps`` updates; returns means over the epoch."""
         rewards: list[float] = []
         entropies: list[float] = []
-        for _ in range(self.settings.train_steps):
+        for i in range(self.settings.train_steps):
             sample = self.controller.sample(self.settings.num_aggregate, self.generator)
             scored = self.score(sample.architectures, self._judges())
             rewards += [one.reward for one in scored]
@@ -167,6 +175,9 @@ class Search:
             policy.zero_grad()
             policy_loss(sample, advantage, self.settings.skip_weight, self.settings.exploration).backward()
             policy.step()
+            if i % self.log.every == self.log.every - 1:
+                mean = float(np.mean(rewards[-self.log.every * len(scored) :]))
+                self.progress.line(f"controller step: {i + 1}\treward: {mean:.4f}\tbaseline: {self._baseline:.4f}")
         return {
             "reward": float(np.mean(rewards or [np.nan])),
             "baseline": self._baseline,
