@@ -11,27 +11,31 @@ from typing import Any
 PRESETS: dict[str, dict[str, Any]] = {
     "micro-small": {
         "trainer": {
-            "child_num_layers": 3,
-            "child_out_filters": 10,
+            "child_num_layers": 2,
+            "child_out_filters": 8,
             "child_num_reductions": 2,
             "child_use_aux_heads": False,  # its last convolution alone would weigh more than the rest
-            "num_epochs": 10,
-            "child_lr_T_0": 10,
-            "batch_size": 100,
+            "num_epochs": 16,
+            "batch_size": 32,  # many small steps: each architecture moves only its own weights
+            "child_lr_max": 0.2,
+            "child_lr_min": 0.002,
+            "child_lr_T_0": 16,
+            "augment_crop": 2,
             "controller_train_steps": 20,
-            "n_derived": 30,
-            "log_every_n_steps": 20,
+            "controller_exploration": 0.005,
+            "n_derived": 60,
         },
         "retrain": {
-            "child_num_layers": 4,
+            "child_num_layers": 3,
             "child_out_filters": 16,
             "child_num_reductions": 2,
             "child_use_aux_heads": False,
             "child_keep_prob": 0.9,
             "child_drop_path_keep_prob": 0.9,
-            "num_epochs": 20,
-            "child_lr_T_0": 20,
-            "batch_size": 100,
+            "num_epochs": 12,
+            "child_lr_T_0": 12,
+            "batch_size": 64,
+            "n_aug_img": 3,
         },
     },
     "micro-mnist": {

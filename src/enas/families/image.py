@@ -37,6 +37,8 @@ from enas.search import SearchResult
 from enas.search_space import Architecture, MicroSpace
 
 CROP_OF_COLOUR = 4
+LEAST_JUDGES = 160
+"""A reward on fewer validation images, as many as the original's minibatch has, is noise."""
 
 
 def image_recipe(config: ImageConfig) -> Recipe:
@@ -46,7 +48,7 @@ def image_recipe(config: ImageConfig) -> Recipe:
         n_epochs_search=trainer.num_epochs,
         n_epochs_fixed=config.retrain.num_epochs,
         top_k=trainer.top_k_candidates,
-        n_judges=trainer.batch_size,
+        n_judges=max(trainer.batch_size, LEAST_JUDGES),
         n_derived=trainer.n_derived,
         train_every=trainer.controller_train_every,
         log_every=trainer.log_every_n_steps,
