@@ -44,10 +44,9 @@ def main() -> None:
     searched = run("searched", arguments.config, arguments.overrides, None)
     config, _ = load_image_config(arguments.config, arguments.overrides)
     space, generator = MicroSpace(config.trainer.child_num_cells), np.random.default_rng(arguments.seed)
-    results = [searched]
-    for i in range(1, arguments.random + 1):
-        results.append(run(f"random {i}", arguments.config, arguments.overrides, draw(space, generator)))
-    report(results)
+    drawn = [draw(space, generator) for _ in range(arguments.random)]
+    others = [run(f"random {i}", arguments.config, arguments.overrides, one) for i, one in enumerate(drawn, 1)]
+    report([searched, *others])
 
 
 def draw(space: MicroSpace, generator: np.random.Generator) -> Architecture:

@@ -29,6 +29,7 @@ class Recipe:
         n_judges: validation rows of the minibatch that rewards an architecture.
         n_derived: architectures that are sampled when deriving.
         train_every: epochs between two lessons of the controller.
+        derive_on_minibatch: score derived architectures on one minibatch, as the originals.
         log_every: steps between two lines of the log.
         settings: how the controller learns.
         ensemble: average the candidates instead of taking the best.
@@ -41,6 +42,7 @@ class Recipe:
     n_judges: int
     n_derived: int
     train_every: int
+    derive_on_minibatch: bool
     log_every: int
     settings: ControllerSettings
     ensemble: bool = False

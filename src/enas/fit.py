@@ -117,6 +117,7 @@ def search(family: Family, recipe: Recipe, deadline: Deadline, progress: Progres
         progress=progress,
         record=record,
         train_every=recipe.train_every,
+        derive_on_minibatch=recipe.derive_on_minibatch,
         n_derived=recipe.n_derived,
         out_of_time=lambda: deadline.passed(0.5),
     ).run()

@@ -92,6 +92,7 @@ class Search:
         progress: where the log goes.
         record: takes one row of the training curves per epoch.
         train_every: epochs between two lessons of the controller.
+        derive_on_minibatch: score them on one minibatch, as the originals.
         n_derived: architectures that the trained controller samples when deriving; duplicates are scored once.
         out_of_time: asked after each epoch; the search ends when it says yes.
     """
@@ -108,6 +109,7 @@ class Search:
     progress: Progress
     record: Callable[[Mapping[str, object]], None]
     train_every: int = 1
+    derive_on_minibatch: bool = False
     n_derived: int = N_DERIVED
     out_of_time: Callable[[], bool] = lambda: False
     _baseline: float = field(default=0.0, init=False)
@@ -143,10 +145,11 @@ class Search:
         """Sample, score each distinct architecture on all held-out rows, best first."""
         distinct = list(dict.fromkeys(self._sample(self.n_derived)))
         groups = [distinct[start : start + _TOGETHER] for start in range(0, len(distinct), _TOGETHER)]
+        judges = self._judges() if self.derive_on_minibatch else self.folds
         scored: list[Scored] = []
         with self.progress.stage(f"deriving from {len(distinct)} architectures", len(groups)) as advance:
             for group in groups:
-                scored += self.score(group, self.folds)
+                scored += self.score(group, judges)
                 advance(f"best {max(one.reward for one in scored):.3f}")
         return tuple(sorted(scored, key=_by_reward, reverse=True))
 

@@ -154,6 +154,11 @@ class ImageTrainer(Section):
     controller_train_steps: Natural = Field(default=30, description="Updates of the controller per training.")
     controller_num_aggregate: Count = Field(default=10, description="Architectures per update.")
 
+    restore_original: bool = Field(
+        default=False,
+        description="Search as the originals: dropout stays on while architectures are scored, deriving scores on one "
+        "minibatch, weights start by their number of inputs as fan-in.",
+    )
     n_derived: Count = Field(
         default=100, description="Architectures sampled at the end and scored on all validation images."
     )

@@ -51,6 +51,7 @@ def image_recipe(config: ImageConfig) -> Recipe:
         n_judges=max(trainer.batch_size, LEAST_JUDGES),
         n_derived=trainer.n_derived,
         train_every=trainer.controller_train_every,
+        derive_on_minibatch=trainer.restore_original,
         log_every=trainer.log_every_n_steps,
         settings=ControllerSettings(
             lr=trainer.controller_lr,
@@ -147,9 +148,15 @@ class ImageFamily:
 
     def learn_shared(self) -> SharedMicro:
         stage = self.config.trainer
-        supernet = MicroSupernet(space=self.space, plan=self.blueprint(stage), generator=self.generator)
+        supernet = MicroSupernet(
+            space=self.space,
+            plan=self.blueprint(stage),
+            generator=self.generator,
+            original_fan_in=stage.restore_original,
+        )
         self._place(supernet)
-        return SharedMicro(supernet, self._lesson(stage, 1.0), _make_optimizer(supernet, stage))
+        optimizer = _make_optimizer(supernet, stage)
+        return SharedMicro(supernet, self._lesson(stage, 1.0), optimizer, noisy_scores=stage.restore_original)
 
     def learn_alone(self, architecture: Architecture, found: SearchResult | None) -> MicroAlone:
         stage = self.config.retrain

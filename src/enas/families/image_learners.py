@@ -79,11 +79,15 @@ class ImageLesson:
 
 @dataclass(slots=True)
 class SharedMicro:
-    """The shared weights, and the minibatches that teach them and score architectures with them."""
+    """The shared weights, and the minibatches that teach them and score architectures with them.
+
+    ``noisy_scores``: dropout stays on while architectures are scored, as in the originals.
+    """
 
     supernet: MicroSupernet
     lesson: ImageLesson
     optimizer: Nesterov
+    noisy_scores: bool = False
     advice: str = ADVICE
 
     def batches(self) -> list[Tensor]:
@@ -108,7 +112,8 @@ class SharedMicro:
         n_parts = -(-len(rows) // self.lesson.batch_size)
         take, dtype = self.lesson.pictures.take, self.lesson.dtype
         batches = rows[order].tensor_split(n_parts)
-        parts = [self.supernet(take(batch).to(dtype), architectures) for batch in batches]
+        dropout = self.lesson.dropout() if self.noisy_scores else None
+        parts = [self.supernet(take(batch).to(dtype), architectures, dropout) for batch in batches]
         return torch.cat(parts, dim=1)[:, order.argsort()]
 
     def part(self, architecture: Architecture) -> dict[str, Tensor]:

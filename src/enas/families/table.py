@@ -41,6 +41,7 @@ def table_recipe(config: Config) -> Recipe:
         n_judges=trainer.batch_size,
         n_derived=N_DERIVED,
         train_every=1,
+        derive_on_minibatch=False,
         log_every=trainer.log_every_n_steps,
         settings=config.controller,
         ensemble=trainer.ensemble,

@@ -9,8 +9,8 @@ Departures from the originals, with reasons:
 - only what the sampled architecture uses is computed; they compute all five operations on every edge. What several
   architectures have in common is computed once while they are scored (`networks.program`);
 - the auxiliary head can be trained; they leave its weights out of their list of variables (`train_auxiliary`);
-- no dropout while architectures are scored; theirs stays on and makes the reward noisier;
-- weights start with the true fan-in (`networks.operations`).
+- no dropout while architectures are scored; theirs stays on and makes the reward noisier (`restore_original`);
+- weights start with the true fan-in (`networks.operations`, `restore_original`).
 """
 
 from collections.abc import Sequence
@@ -72,6 +72,15 @@ class SuperLayer(nn.Module):
         self.final = he_normal(n_nodes + 2, n, n, fan_in=n, generator=generator)  # per state (C_out, C_in)
         self.norm = BatchNorm(n, running=False)
 
+    @torch.no_grad()
+    def start_as_original(self) -> None:
+        """Scale the initial weights to He's deviation for the number of inputs that a branch may read as fan-in."""
+        for (node, *_), conv in self._convs.items():
+            for unit in (conv.first, conv.second):
+                for weight in (unit.depth, unit.point):
+                    weight.mul_((weight[0].numel() / (node + 2)) ** 0.5)
+        self.final.mul_((self.final.shape[2] / len(self.final)) ** 0.5)
+
     def branch(self, node: int, side: int, operation: int, source: int, x: Tensor) -> Tensor:
         """A node's branch."""
         if operation in KERNELS:
@@ -94,9 +103,13 @@ class MicroSupernet(nn.Module):
         space: the search space.
         plan: layers, sizes, channels, heads.
         generator: draws the initial weights.
+        original_fan_in: shared convolutions start as the originals', whose fan-in is the number of inputs to choose
+            from.
     """
 
-    def __init__(self, *, space: MicroSpace, plan: Blueprint, generator: torch.Generator) -> None:
+    def __init__(
+        self, *, space: MicroSpace, plan: Blueprint, generator: torch.Generator, original_fan_in: bool = False
+    ) -> None:
         super().__init__()
         self.space, self.plan = space, plan
         self.stem = Stem(plan, running=False, generator=generator)
@@ -111,6 +124,8 @@ class MicroSupernet(nn.Module):
                 halvings[str(index)] = halving
                 given = (given[1], shape)
             layers.append(SuperLayer(given, layer, space.n_nodes, generator))
+            if original_fan_in:
+                layers[-1].start_as_original()
             given = (given[1], shape)
         self.halvings = nn.ModuleDict(halvings)
         self.layers = nn.ModuleList(layers)
@@ -122,11 +137,11 @@ class MicroSupernet(nn.Module):
             shape = Shape(feeding.n_channels, feeding.size)
             self.auxiliary = AuxiliaryHead(shape, plan.n_classes, running=False, generator=generator)
 
-    def forward(self, x: Tensor, architectures: Sequence[Architecture]) -> Tensor:
+    def forward(self, x: Tensor, architectures: Sequence[Architecture], dropout: Dropout | None = None) -> Tensor:
         """Logits (n, B, n_classes) of images (B, 1 or 3, H, W); what architectures share is computed once."""
         program = Program()
         wanted = [self._trace(program, architecture)[-1] for architecture in architectures]
-        return torch.stack([self.head(state) for state in self._run(program, x, wanted)])
+        return torch.stack([self.head(state, dropout) for state in self._run(program, x, wanted)])
 
     def train_outputs(
         self, x: Tensor, architecture: Architecture, dropout: Dropout | None = None
