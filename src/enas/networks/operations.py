@@ -47,6 +47,8 @@ def average_pool(x: Tensor, kernel: int = 3, stride: int = 1, *, padded: bool = 
     """Mean over the cells of each window that lie inside; ``padded``: same padding, else none."""
     if not padded:
         return F.avg_pool2d(x, kernel, stride)
+    if kernel == 3 and stride <= 2 and native.fits(x) and native.available():
+        return native.average_pool(x, stride)
     if stride == 1:
         return F.avg_pool2d(x, kernel, 1, kernel // 2, count_include_pad=False)
     window = (kernel, kernel)
@@ -56,6 +58,8 @@ def average_pool(x: Tensor, kernel: int = 3, stride: int = 1, *, padded: bool = 
 
 def max_pool(x: Tensor, stride: int = 1) -> Tensor:
     """Largest of 3×3 cells, same padding."""
+    if stride <= 2 and native.fits(x) and native.available():
+        return native.max_pool(x, stride)
     if stride == 1:
         return F.max_pool2d(x, 3, 1, 1)
     return F.max_pool2d(pad_same(x, (3, 3), stride, -torch.inf), 3, stride)

@@ -4,6 +4,7 @@
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
+#include "pool.h"
 #include "projection.h"
 
 using namespace enas;
@@ -55,6 +56,20 @@ Projection projection_of(const int64_t* sizes, const float* const* weights) {
     const Plane in{height, width, size_t(sizes[3]), 0};
     const Plane out{(height + stride - 1) / stride, (width + stride - 1) / stride, size_t(sizes[4]), 0};
     return {in, out, {size_t(sizes[0])}, size_t(sizes[5]), stride, sizes[9] != 0, weights};
+}
+
+Pool pool_of(const int64_t* sizes) {
+    const size_t stride = sizes[4];
+    return {{size_t(sizes[1]), stride}, {size_t(sizes[2]), stride}, size_t(sizes[3])};
+}
+
+// Calls with the place of each image in the input and in the output.
+template <class Work>
+void for_images(const int64_t* sizes, const Pool& p, const Work& work) {
+    const Groups groups{size_t(sizes[0])};
+    for_groups(groups, false, int(sizes[6]), [&](size_t group) {
+        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++) work(i * p.in_size(), i * p.out_size());
+    });
 }
 
 }  // namespace
@@ -141,6 +156,42 @@ void enas_project_back(const int64_t* sizes, const void* const* x, const float* 
                      n_threads, reinterpret_cast<T* const*>(d_x), slopes + 2);
     };
     if (sizes[6]) run(bf16());
+    else run(float());
+}
+
+// sizes: images, height, width, channels, stride, bf16 or not, threads, max or average. add: to the output, or null.
+// places: of the largest cells, or null.
+void enas_pool(const int64_t* sizes, const void* x, const void* add, void* y, uint8_t* places) {
+    const Pool p = pool_of(sizes);
+    const floats columns = counts(p);
+    auto run = [&](auto type) {
+        typedef decltype(type) T;
+        const T *from = static_cast<const T*>(x), *also = static_cast<const T*>(add);
+        T* to = static_cast<T*>(y);
+        for_images(sizes, p, [&](size_t in, size_t out) {
+            const T* more = also ? also + out : nullptr;
+            if (!sizes[7]) average_pool(p, columns.data(), from + in, more, to + out);
+            else if (places) max_pool<true>(p, from + in, more, to + out, places + out);
+            else max_pool<false>(p, from + in, more, to + out, places);
+        });
+    };
+    if (sizes[5]) run(bf16());
+    else run(float());
+}
+
+void enas_pool_back(const int64_t* sizes, const void* grad, const uint8_t* places, void* d_x) {
+    const Pool p = pool_of(sizes);
+    const floats columns = counts(p);
+    auto run = [&](auto type) {
+        typedef decltype(type) T;
+        const T* from = static_cast<const T*>(grad);
+        T* to = static_cast<T*>(d_x);
+        for_images(sizes, p, [&](size_t in, size_t out) {
+            if (sizes[7]) max_pool_back(p, from + out, places + out, to + in);
+            else average_pool_back(p, columns.data(), from + out, to + in);
+        });
+    };
+    if (sizes[5]) run(bf16());
     else run(float());
 }
 }

@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace enas {
 
@@ -53,16 +56,44 @@ ENAS_INLINE void store(bf16* to, vec value) {  // rounds to nearest, ties to eve
 template <class T>
 ENAS_INLINE vec load(const T* from, size_t n) {
     if (n >= VL) return load(from);
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const __mmask16 wanted = (1u << n) - 1;
+    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(wanted, from);
+    else return reinterpret_cast<vec>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(wanted, from)), 16));
+#else
     T few[VL] = {};
     std::memcpy(few, from, n * sizeof(T));
     return load(few);
+#endif
 }
 template <class T>
 ENAS_INLINE void store(T* to, vec value, size_t n) {
     if (n >= VL) return store(to, value);
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const __mmask16 wanted = (1u << n) - 1;
+    if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_ps(to, wanted, value);
+#endif
     T few[VL];
     store(few, value);
     std::memcpy(to, few, n * sizeof(T));
+}
+
+// Numbers of a byte each: GCC makes these conversions one by one where it is not told.
+typedef uint8_t bytes __attribute__((vector_size(VL), aligned(1), may_alias));
+ENAS_INLINE bits load_bytes(const uint8_t* from) {
+#if defined(__AVX512F__)
+    return reinterpret_cast<bits>(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#else
+    return __builtin_convertvector(*reinterpret_cast<const bytes*>(from), bits);
+#endif
+}
+ENAS_INLINE void store_bytes(uint8_t* to, bits value, size_t n) {
+#if defined(__AVX512F__)
+    return _mm512_mask_cvtepi32_storeu_epi8(to, n >= VL ? 0xffff : (1u << n) - 1, reinterpret_cast<__m512i>(value));
+#else
+    const bytes small = __builtin_convertvector(value, bytes);
+    std::memcpy(to, &small, n < VL ? n : VL);
+#endif
 }
 
 // One number in all places, loaded once even where the compiler would rather load it for every use.
