@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,14 +12,23 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pytest
+from PIL import Image
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
-from enas.config import Config
+from enas.cli import app
+from enas.config import Config, ImageConfig
 from enas.config.file import read_source
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+ON_IMAGES = README[README.index("## Use on images") : README.index("## What is written where")]
+SHORT = shlex.split(
+    "--set trainer.num_epochs=1 --set trainer.controller_train_steps=1 --set trainer.n_derived=3 "
+    "--set retrain.num_epochs=1 --quiet"
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,18 @@ def write_table(directory: Path) -> None:
         (directory / f"{prefix}labels.tsv").write_text("\n".join(["sample\tlabel", *labels]) + "\n")
 
 
+def write_images(directory: Path) -> None:
+    """What the README supposes: folders of images, here of two classes, the brighter ones in the second."""
+    generator = np.random.default_rng(0)
+    for split, n in (("train", 12), ("valid", 6), ("test", 6), ("new", 3)):
+        for name, level in (("dark", 0), ("light", 120)):
+            folder = directory / "data" / split / ("" if split == "new" else name)
+            folder.mkdir(parents=True, exist_ok=True)
+            for i in range(n):
+                pixels = generator.integers(level, level + 120, (12, 12), np.uint8)
+                Image.fromarray(pixels).save(folder / f"{name}{i}.png")
+
+
 def run_block(block: Block, directory: Path) -> None:
     """Run a block as a user would; ``enas`` is this environment's."""
     shell = f'set -eu\nenas() {{ "{sys.executable}" -m enas "$@"; }}\n{block.code}'
@@ -60,27 +82,54 @@ def run_block(block: Block, directory: Path) -> None:
     assert process.returncode == 0, f"README.md, block at line {block.line}:\n{process.stdout}\n{process.stderr}"
 
 
+def run_commands(block: Block) -> None:
+    """Run a block of ``enas`` commands, or of Python, in this process; searches and trainings for one epoch."""
+    if block.language == "python":
+        exec(compile(block.code, f"README.md, line {block.line}", "exec"), {})
+        return
+    for line in block.code.replace("\\\n", " ").splitlines():
+        name, *arguments = shlex.split(line, comments=True)
+        assert name == "enas"
+        shortened = [*arguments, *SHORT] if arguments[0] in {"run", "search", "train"} else arguments
+        result = CliRunner().invoke(app, shortened)
+        assert result.exit_code == 0, f"{line}:\n{result.output}"
+
+
+def runnable(text: str, directory: Path) -> Iterator[Block]:
+    """Blocks of code in turn; those that are files are written."""
+    for block in blocks(text):
+        if block.comment.startswith("file: "):
+            (directory / block.comment.removeprefix("file: ")).write_text(block.code, encoding="utf-8")
+        elif block.language in {"python", "bash"} and not block.comment.startswith("not run: "):
+            yield block
+
+
 def test_the_code_runs(tmp_path: Path) -> None:
     write_table(tmp_path)
-    n_run = 0
-    for block in blocks(README):
-        if block.comment.startswith("file: "):
-            (tmp_path / block.comment.removeprefix("file: ")).write_text(block.code, encoding="utf-8")
-        elif block.language in {"python", "bash"} and not block.comment.startswith("not run: "):
-            run_block(block, tmp_path)
-            n_run += 1
-    assert n_run >= 3
+    to_run = list(runnable(README.replace(ON_IMAGES, ""), tmp_path))
+    for block in to_run:
+        run_block(block, tmp_path)
+    assert len(to_run) >= 3
 
 
-def leaf_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Every key with its path, default and description; of sections with the same keys only the first."""
+def test_the_code_for_images_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+    write_images(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    to_run = list(runnable(ON_IMAGES, tmp_path))
+    for block in to_run:
+        run_commands(block)
+    assert len(to_run) >= 3
+
+
+def leaf_keys(model: type[BaseModel], told: set[str], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Every key with its path, default and description, but for keys and sections that are told elsewhere."""
     for name, field in model.model_fields.items():
         kinds = (field.annotation, *get_args(field.annotation))
         section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if prefix + name in {"data_evaluate", "data_predict", "predictor"}:
+        if prefix + name in told:
             continue
         if section is not None:
-            yield from leaf_keys(section, f"{prefix}{name}.")
+            yield from leaf_keys(section, told, f"{prefix}{name}.")
         elif field.is_required():
             yield prefix + name, None, field.description or ""
         else:
@@ -95,16 +144,22 @@ def keys_of(content: object, prefix: str = "") -> Iterator[str]:
         yield prefix.rstrip(".")
 
 
-def test_the_table_of_keys_is_the_configuration() -> None:
-    example, _, _ = read_source(ROOT / "examples" / "autogenome.json")
-    predecessors = set(keys_of(example))
+def table_of_keys(model: type[BaseModel], told: set[str]) -> str:
     rows = [
         f"| `{path}` | `{json.dumps(default, default=str)}` | {description.replace('|', chr(92) + '|')} |"
-        for path, default, description in leaf_keys(Config)
-        if path not in predecessors
+        for path, default, description in leaf_keys(model, told)
     ]
-    wanted = "\n".join(["| key | default | meaning |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| key | default | meaning |", "|---|---|---|", *rows]) + "\n"
+
+
+def test_the_tables_of_keys_are_the_configuration() -> None:
+    example, _, _ = read_source(ROOT / "examples" / "autogenome.json")
+    wanted = table_of_keys(Config, {"data_evaluate", "data_predict", "predictor", *keys_of(example)})
     assert wanted in README, f"README.md should hold this table:\n{wanted}"
+    alike = {"evaluator", "predictor", "input_fn", "seed", "device", "precision", "time_limit"}
+    assert {f"`{key}`" for key in alike} <= set(re.findall(r"`\w+`", README))
+    wanted = table_of_keys(ImageConfig, {"model.type", *alike})
+    assert wanted in README, f"README.md should hold this table, too:\n{wanted}"
 
 
 def test_the_file_tree_is_the_source() -> None:
