@@ -52,5 +52,5 @@ slow: .venv/.installed-test
 	@touch $@
 
 clean:
-	rm -rf .venv build dist $(DEMO_DIR) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist $(DEMO_DIR) enas_digits .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
