@@ -15,10 +15,10 @@ from matplotlib.transforms import Bbox
 
 from enas.errors import ConfigError
 from enas.report.canvas import style
-from enas.report.cell import OPERATION_NAMES, Cell, cell_pictures, draw_cell, draw_cells
+from enas.report.cell import OPERATION_NAMES, cell_pictures, draw_cell, draw_cells
 from enas.report.layout import Floats
 from enas.search_space import Architecture, MicroSpace
-from enas.search_space.micro import unread_states
+from enas.search_space.micro import Cell, unread_states
 
 MNIST = "1 2 1 3 0 1 0 4 1 1 1 1 0 1 0 1 1 0 0 1 0 1 0 4 1 0 2 0 0 3 1 1 0 0 0 0 4 1 1 0"
 SPACE = MicroSpace(5)

@@ -35,7 +35,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "num_epochs": 12,
             "child_lr_T_0": 12,
             "batch_size": 64,
-            "n_aug_img": 3,
+            "n_aug_img": 4,
         },
     },
     "micro-mnist": {
