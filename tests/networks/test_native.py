@@ -99,6 +99,20 @@ def test_without_gradient_same_output_in_the_same_layout() -> None:
 
 
 @needs_kernels
+def test_separable_conv_adds_another_tensor() -> None:
+    x, weights = make_images((3, 20, 8, 7)).requires_grad_(), make_weights(20, 3)
+    other, grad = make_images((3, 20, 8, 7), seed=2).requires_grad_(), make_images((3, 20, 8, 7), seed=1)
+    alone = native.separable_conv(x, *weights)[0]
+    out = native.separable_conv(x, *weights, add=other.contiguous())[0]
+    assert torch.equal(out, alone + other)
+    d_other, *slopes = torch.autograd.grad(out, [other, x, *weights], grad)
+    assert torch.equal(d_other, grad)
+    assert all(map(torch.equal, slopes, torch.autograd.grad(alone, [x, *weights], grad)))
+    with torch.no_grad():
+        assert torch.equal(native.separable_conv(x, *weights, add=other)[0], out)
+
+
+@needs_kernels
 def test_same_bits_with_two_threads(two_threads: None) -> None:
     x, weights = make_images((18, 20, 8, 8)).requires_grad_(), make_weights(20, 5)
 
@@ -241,7 +255,7 @@ def test_pools_equal_plain_ones(shape: tuple[int, ...], stride: int, pool: Calla
 def test_pools_add_another_tensor(stride: int, pool: Callable[..., Tensor]) -> None:
     x, side = make_images((3, 20, 8, 7)).requires_grad_(), 8 // stride
     other = make_images((3, 20, side, -(-7 // stride)), seed=2).requires_grad_()
-    out = pool(x, stride, other)
+    out = pool(x, stride, other.contiguous())
     assert torch.equal(out, pool(x, stride) + other)
     grad = make_images(tuple(out.shape), seed=1)
     d_x, d_other = torch.autograd.grad(out, [x, other], grad)

@@ -66,3 +66,29 @@ def test_results_are_let_go_when_their_last_reader_has_them() -> None:
     assert [float(result) for result in results] == [10, 190]
     assert max(n_alive[:5]) == 1
     assert max(n_alive[5:]) == 2
+
+
+def test_only_what_one_step_reads_is_merged_into_it() -> None:
+    program, kinds = Program(), list[tuple[str, tuple[int, ...]]]()
+
+    def watch(step: Step, states: list[Tensor]) -> Tensor:
+        kinds.append((step.kind, step.place))
+        return compute(step, states)
+
+    stem = program.add("stem", (1,))
+    one, two, three = (program.add("pool", (place,), stem) for place in (2, 3, 4))
+    first = program.add("add", (), one, two)
+    twice = program.add("add", (), three, three)
+    last = program.add("add", (), first, program.add("conv", (5,), twice))
+    program.merge("pool", "add")
+    (result,) = program.run(watch, [last])
+    assert kinds == [
+        ("stem", (1,)),
+        ("pool", (2,)),
+        ("add", (3,)),
+        ("pool", (4,)),
+        ("add", ()),
+        ("conv", (5,)),
+        ("add", ()),
+    ]
+    assert float(result) == 1 + 2 + 1 + 3 + 2 * (1 + 4) + 5

@@ -23,7 +23,6 @@ from enas.networks.cell import (
     AVERAGE_POOL,
     IDENTITY,
     KERNELS,
-    MAX_POOL,
     AuxiliaryHead,
     Calibration,
     Head,
@@ -81,15 +80,15 @@ class SuperLayer(nn.Module):
                     weight.mul_((weight[0].numel() / (node + 2)) ** 0.5)
         self.final.mul_((self.final.shape[2] / len(self.final)) ** 0.5)
 
-    def branch(self, node: int, side: int, operation: int, source: int, x: Tensor) -> Tensor:
-        """A node's branch."""
+    def branch(self, node: int, side: int, operation: int, source: int, x: Tensor, add: Tensor | None) -> Tensor:
+        """A node's branch, no identity; ``add``: to the result, the other branch."""
         if operation in KERNELS:
-            x = self._convs[node, side, operation, source](x)
+            y: Tensor = self._convs[node, side, operation, source](x, add=add)
         elif operation == AVERAGE_POOL:
-            x = average_pool(x)
-        elif operation == MAX_POOL:
-            x = max_pool(x)
-        return x
+            y = average_pool(x, add=add)
+        else:
+            y = max_pool(x, add=add)
+        return y
 
     def finish(self, unread: Sequence[int], states: Sequence[Tensor]) -> Tensor:
         """(B, C, H, W) of the layer from the states that no node reads."""
@@ -180,10 +179,12 @@ class MicroSupernet(nn.Module):
         return outputs
 
     def _run(self, program: Program, x: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+        program.merge("branch", "add")  # spares a pass over memory
+
         def compute(step: Step, states: list[Tensor]) -> Tensor:
             if step.kind == "stem":
                 state: Tensor = self.stem(x)
-            elif step.kind == "add":
+            elif step.kind == "add" and not step.place:
                 state = states[0] + states[1]
             elif step.kind == "halve":
                 state = self.halvings[str(step.place[0])](states)
@@ -197,7 +198,7 @@ class MicroSupernet(nn.Module):
         if step.kind == "calibrate":
             calibrated: Tensor = layer.calibrations[step.place[1]](states)
             return calibrated
-        if step.kind == "branch":
+        if step.kind in ("branch", "add"):
             node, side, operation, source = step.place[1:]
-            return layer.branch(node, side, operation, source, states[0])
+            return layer.branch(node, side, operation, source, states[-1], states[0] if step.kind == "add" else None)
         return layer.finish(step.place[1:], states)

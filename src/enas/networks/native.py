@@ -66,6 +66,8 @@ def separable_conv(
     point_2: Tensor,
     scale_2: Tensor,
     offset_2: Tensor,
+    *,
+    add: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Twice: ReLU → depthwise → pointwise → batch norm with the batch's statistics (ε 1e-5); stride 1, same padding.
 
@@ -74,16 +76,18 @@ def separable_conv(
         depth_1: (C, 1, k, k) with k 3 or 5, float32 as all weights; ``depth_2`` likewise.
         point_1: (C, C, 1, 1); ``point_2`` likewise.
         scale_1: (C,); so are the three other parameters of batch norm.
+        add: is added to the output, of its shape and type.
 
     Returns:
         The output like ``x`` in channels_last memory; mean and biased variance of both norms, (2, C) each, without
         gradient.
     """
     weights = (depth_1, point_1, scale_1, offset_1, depth_2, point_2, scale_2, offset_2)
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *weights)):
-        out, mean, variance = _SeparableConv.apply(x, *weights)  # type: ignore[no-untyped-call]
+    given = (x, *weights) if add is None else (x, add, *weights)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
+        out, mean, variance = _SeparableConv.apply(x, add, *weights)  # type: ignore[no-untyped-call]
         return out, mean, variance
-    return _forward(x, weights, keep=False)[:3]
+    return _forward(x, add, weights, keep=False)[:3]
 
 
 def relu_project(xs: Sequence[Tensor], weight: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -152,9 +156,7 @@ def _apply_pool(x: Tensor, stride: int, add: Tensor | None, *, is_max: bool) -> 
 def _pool(x: Tensor, stride: int, add: Tensor | None, is_max: bool, places: Tensor | None) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
     out = torch.empty(_pooled_shape(x.shape, stride), dtype=x.dtype, memory_format=torch.channels_last)
-    if add is not None:
-        add = add.to(x.dtype).contiguous(memory_format=torch.channels_last)
-    sizes = _pool_sizes(x.shape, stride, x.dtype, is_max)
+    add, sizes = _summand(add, x), _pool_sizes(x.shape, stride, x.dtype, is_max)
     _loaded().enas_pool(sizes, *map(_address, (x, add, out, places)))
     return out
 
@@ -269,9 +271,12 @@ def _project_sizes(xs: Sequence[Tensor], n_out: int, stride: int, relu: bool) ->
     return (ctypes.c_int64 * len(values))(*values)
 
 
-def _forward(x: Tensor, weights: tuple[Tensor, ...], *, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _forward(
+    x: Tensor, add: Tensor | None, weights: tuple[Tensor, ...], *, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Output, mean, variance and what both units give before their norms (the second is the output if not kept)."""
     x = x.contiguous(memory_format=torch.channels_last)
+    add = _summand(add, x)
     first, second = _like(x), _like(x)
     out = _like(x) if keep else second
     mean, variance = (
@@ -280,16 +285,19 @@ def _forward(x: Tensor, weights: tuple[Tensor, ...], *, keep: bool) -> tuple[Ten
     )
     weights = tuple(weight.detach().contiguous() for weight in weights)
     _loaded().enas_separable_forward(
-        _sizes(x, weights[0]), _address(x), _addresses(weights), *map(_address, (first, second, out, mean, variance))
+        _sizes(x, weights[0]),
+        _address(x),
+        _addresses(weights),
+        *map(_address, (add, first, second, out, mean, variance)),
     )
     return out, mean, variance, first, second
 
 
 class _SeparableConv(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: FunctionCtx, x: Tensor, add: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
-        out, mean, variance, first, second = _forward(x, weights, keep=True)
+        out, mean, variance, first, second = _forward(x, add, weights, keep=True)
         ctx.save_for_backward(x, first, second, mean, variance, *weights)
         ctx.mark_non_differentiable(mean, variance)
         ctx.set_materialize_grads(False)
@@ -299,8 +307,9 @@ class _SeparableConv(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         if grad is None:
-            return (None,) * 9
+            return (None,) * 10
         x, first, second, mean, variance, *weights = ctx.saved_tensors  # type: ignore[attr-defined]
+        d_add = grad if ctx.needs_input_grad[1] else None  # type: ignore[attr-defined]
         grad = grad.to(x.dtype).contiguous(memory_format=torch.channels_last)
         weights = [weight.contiguous() for weight in weights]
         d_x = _like(x)
@@ -312,7 +321,12 @@ class _SeparableConv(torch.autograd.Function):
             *map(_address, (first, second, mean, variance, grad, d_x)),
             _addresses(slopes),
         )
-        return d_x, *slopes
+        return d_x, d_add, *slopes
+
+
+def _summand(add: Tensor | None, x: Tensor) -> Tensor | None:
+    """As the kernels read it."""
+    return None if add is None else add.to(x.dtype).contiguous(memory_format=torch.channels_last)
 
 
 def _like(x: Tensor) -> Tensor:

@@ -43,26 +43,32 @@ def pad_same(x: Tensor, kernel: tuple[int, int], stride: int, value: float = 0.0
     return F.pad(x, padding, value=value) if any(padding) else x
 
 
-def average_pool(x: Tensor, kernel: int = 3, stride: int = 1, *, padded: bool = True) -> Tensor:
-    """Mean over the cells of each window that lie inside; ``padded``: same padding, else none."""
+def average_pool(
+    x: Tensor, kernel: int = 3, stride: int = 1, *, padded: bool = True, add: Tensor | None = None
+) -> Tensor:
+    """Mean over the cells of each window that lie inside; same padding if ``padded``; ``add``: to the result."""
+    if padded and kernel == 3 and stride <= 2 and native.fits(x) and native.available():
+        return native.average_pool(x, stride, add)
     if not padded:
-        return F.avg_pool2d(x, kernel, stride)
-    if kernel == 3 and stride <= 2 and native.fits(x) and native.available():
-        return native.average_pool(x, stride)
-    if stride == 1:
-        return F.avg_pool2d(x, kernel, 1, kernel // 2, count_include_pad=False)
-    window = (kernel, kernel)
-    inside = pad_same(x.new_ones(1, 1, *x.shape[2:]), window, stride)
-    return F.avg_pool2d(pad_same(x, window, stride), kernel, stride) / F.avg_pool2d(inside, kernel, stride)
+        pooled = F.avg_pool2d(x, kernel, stride)
+    elif stride == 1:
+        pooled = F.avg_pool2d(x, kernel, 1, kernel // 2, count_include_pad=False)
+    else:
+        window = (kernel, kernel)
+        inside = pad_same(x.new_ones(1, 1, *x.shape[2:]), window, stride)
+        pooled = F.avg_pool2d(pad_same(x, window, stride), kernel, stride) / F.avg_pool2d(inside, kernel, stride)
+    return pooled if add is None else pooled + add
 
 
-def max_pool(x: Tensor, stride: int = 1) -> Tensor:
-    """Largest of 3×3 cells, same padding."""
+def max_pool(x: Tensor, stride: int = 1, *, add: Tensor | None = None) -> Tensor:
+    """Largest of 3×3 cells, same padding. ``add``: to the result."""
     if stride <= 2 and native.fits(x) and native.available():
-        return native.max_pool(x, stride)
+        return native.max_pool(x, stride, add)
     if stride == 1:
-        return F.max_pool2d(x, 3, 1, 1)
-    return F.max_pool2d(pad_same(x, (3, 3), stride, -torch.inf), 3, stride)
+        pooled = F.max_pool2d(x, 3, 1, 1)
+    else:
+        pooled = F.max_pool2d(pad_same(x, (3, 3), stride, -torch.inf), 3, stride)
+    return pooled if add is None else pooled + add
 
 
 class BatchNorm(nn.Module):
@@ -202,18 +208,18 @@ class SeparableConv(nn.Module):
         self.first = SeparableUnit(n_channels, kernel, stride=stride, running=running, generator=generator)
         self.second = SeparableUnit(n_channels, kernel, running=running, generator=generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride))."""
+    def forward(self, x: Tensor, *, add: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride)). ``add``: to the result."""
         if self.first.stride == 1 and self.first.norm.uses_batch and native.fits(x) and native.available():
-            return self._fused(x)
+            return self._fused(x, add)
         twice: Tensor = self.second(self.first(x))
-        return twice
+        return twice if add is None else twice + add
 
-    def _fused(self, x: Tensor) -> Tensor:
+    def _fused(self, x: Tensor, add: Tensor | None) -> Tensor:
         """The same by the native kernel."""
         units = self.first, self.second
         weights = [weight for unit in units for weight in (unit.depth, unit.point, unit.norm.scale, unit.norm.offset)]
-        out, mean, variance = native.separable_conv(x, *weights)
+        out, mean, variance = native.separable_conv(x, *weights, add=add)
         for i, unit in enumerate(units):
             unit.norm.remember(mean[i], variance[i], x.numel() // x.shape[1])
         return out

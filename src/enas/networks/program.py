@@ -42,6 +42,28 @@ class Program:
         """
         return self._numbers.setdefault(Step(kind, place, reads), len(self._numbers))
 
+    def merge(self, kind: str, into: str) -> None:
+        """Leave steps of one kind to the only step that reads them, where it is of the other kind; one to each.
+
+        That takes over the place, and reads what it read besides, then what the step did. Nothing can be added after.
+
+        Example:
+            >>> program = Program()
+            >>> pool, total = program.add("pool", (3,), program.add("stem", ())), program.add("sum", (), 0, 1)
+            >>> program.merge("pool", "sum")
+            >>> program.run(lambda step, states: (step.kind, step.place, states), [total])
+            [('sum', (3,), [('stem', (), []), ('stem', (), [])])]
+        """
+        n_readers = Counter(number for step in self._numbers for number in step.reads)
+        steps = {number: step for step, number in self._numbers.items()}
+        for number, step in list(steps.items()):
+            alone = [read for read in step.reads if steps[read].kind == kind and n_readers[read] == 1]
+            if step.kind == into and alone:
+                part = steps.pop(alone[-1])
+                besides = (read for read in step.reads if read != alone[-1])
+                steps[number] = Step(into, part.place, (*besides, *part.reads))
+        self._numbers = {step: number for number, step in steps.items()}
+
     def run(self, compute: Callable[[Step, list[Tensor]], Tensor], wanted: Sequence[int]) -> list[Tensor]:
         """Compute all steps, and return the results of those that are wanted."""
         n_readers = Counter(number for step in self._numbers for number in step.reads)

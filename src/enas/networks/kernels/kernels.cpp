@@ -24,13 +24,13 @@ Norm norm_of(const Plane& p, const float* mean, const float* variance, const Wei
 }
 
 template <int K, class T>
-void separable_forward(const Plane& p, const Groups& groups, const T* x, const Weights* weights, T* y_1, T* y_2, T* out,
-                       float* mean, float* variance, int n_threads) {
+void separable_forward(const Plane& p, const Groups& groups, const T* x, const Weights* weights, const T* add, T* y_1, T* y_2,
+                       T* out, float* mean, float* variance, int n_threads) {
     const size_t c = p.channels;
     forward<K>(p, groups, x, nullptr, weights[0].depth, weights[0].point, false, n_threads, y_1, mean, variance);
     const Affine first = norm_of(p, mean, variance, weights[0]).forward(p);
     forward<K>(p, groups, y_1, &first, weights[1].depth, weights[1].point, true, n_threads, y_2, mean + c, variance + c);
-    normalise(p, groups, y_2, norm_of(p, mean + c, variance + c, weights[1]).forward(p), false, n_threads, out);
+    normalise(p, groups, y_2, norm_of(p, mean + c, variance + c, weights[1]).forward(p), add, false, n_threads, out);
 }
 
 // slopes: depth, point, scale, offset of both units.
@@ -85,17 +85,18 @@ void enas_keep_memory() {
 #endif
 }
 
-// sizes: images, height, width, channels, kernel, bf16 or not, threads. weights: depth, point, scale, offset of two units.
-void enas_separable_forward(const int64_t* sizes, const void* x, const float* const* weights, void* y_1, void* y_2, void* out,
-                            float* mean, float* variance) {
+// sizes: images, height, width, channels, kernel, bf16 or not, threads. weights: depth, point, scale, offset of two units. add: to
+// the output, or null.
+void enas_separable_forward(const int64_t* sizes, const void* x, const float* const* weights, const void* add, void* y_1,
+                            void* y_2, void* out, float* mean, float* variance) {
     const Plane p{size_t(sizes[1]), size_t(sizes[2]), size_t(sizes[3]), size_t(sizes[4] / 2)};
     const Groups groups{size_t(sizes[0])};
     const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
     auto run = [&](auto type, auto kernel) {
         typedef decltype(type) T;
-        separable_forward<decltype(kernel)::value, T>(p, groups, static_cast<const T*>(x), units, static_cast<T*>(y_1),
-                                                      static_cast<T*>(y_2), static_cast<T*>(out), mean, variance,
-                                                      int(sizes[6]));
+        separable_forward<decltype(kernel)::value, T>(p, groups, static_cast<const T*>(x), units, static_cast<const T*>(add),
+                                                      static_cast<T*>(y_1), static_cast<T*>(y_2), static_cast<T*>(out), mean,
+                                                      variance, int(sizes[6]));
     };
     auto typed = [&](auto type) {
         if (sizes[4] == 3) run(type, std::integral_constant<int, 3>());
@@ -134,7 +135,8 @@ void enas_project(const int64_t* sizes, const void* const* x, const float* const
         const int n_threads = sizes[7];
         project(p, reinterpret_cast<const T* const*>(x), n_threads, static_cast<T*>(y), mean, variance);
         const Affine affine = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, offset}).forward(p.out);
-        normalise(p.out, p.groups, static_cast<const T*>(y), affine, true, n_threads, static_cast<T*>(out));
+        normalise(p.out, p.groups, static_cast<const T*>(y), affine, static_cast<const T*>(nullptr), true, n_threads,
+                  static_cast<T*>(out));
     };
     if (sizes[6]) run(bf16());
     else run(float());

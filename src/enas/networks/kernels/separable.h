@@ -229,15 +229,18 @@ void forward(const Plane& p, const Groups& groups, const T* x, const Affine* aff
     statistics(p, groups, sums, mean, variance);
 }
 
-// out = affine(y), in place if the two are the same.
+// out = affine(y) + add (null: nothing), in place if out is y.
 template <class T>
-void normalise(const Plane& p, const Groups& groups, const T* y, const Affine& affine, bool backwards, int n_threads, T* out) {
+void normalise(const Plane& p, const Groups& groups, const T* y, const Affine& affine, const T* add, bool backwards,
+               int n_threads, T* out) {
     const size_t period = p.n_phases() * VL, size = p.size();
     for_groups(groups, backwards, n_threads, [&](size_t group) {
-        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
-            for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL)
-                store(out + i * size + k,
-                      load(y + i * size + k, size - k) * load(&affine.scale[q]) + load(&affine.shift[q]), size - k);
+        for (size_t i = groups.begin(group) * size; i < groups.begin(group + 1) * size; i += size)
+            for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL) {
+                vec value = load(y + i + k, size - k) * load(&affine.scale[q]) + load(&affine.shift[q]);
+                if (add) value += load(add + i + k, size - k);
+                store(out + i + k, value, size - k);
+            }
     });
 }
 
