@@ -85,8 +85,8 @@ def test_only_what_one_step_reads_is_merged_into_it() -> None:
     assert kinds == [
         ("stem", (1,)),
         ("pool", (2,)),
-        ("add", (3,)),
         ("pool", (4,)),
+        ("add", (3,)),
         ("add", ()),
         ("conv", (5,)),
         ("add", ()),
