@@ -88,3 +88,10 @@ def test_a_missing_folder_is_bad_input(folders: Path) -> None:
     assert refused.exit_code == 2
     assert "nowhere" in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_the_examples_are_valid() -> None:
+    examples = Path(__file__).resolve().parents[2] / "examples"
+    checked = enas("config", "check", examples / "enas_tensorflow.json")
+    assert checked.exit_code == 0
+    assert checked.stdout.endswith("enas_tensorflow.json: valid\n")
