@@ -49,6 +49,7 @@ def demo_config(seed: int) -> dict[str, object]:
             "val_data_dir": "data/valid",
             "test_data_dir": "data/test",
             "output_dir": "experiments",
+            "controller_train_steps": 10,
             "augment_crop": 1,  # the preset's 2 are a quarter of these images
         },
         "data_predict": {"args": {"data_dir": "data/test"}},
