@@ -11,7 +11,7 @@ from typing import Any
 PRESETS: dict[str, dict[str, Any]] = {
     "micro-small": {
         "trainer": {
-            "child_num_layers": 2,
+            "child_num_layers": 3,
             "child_out_filters": 8,
             "child_num_reductions": 2,
             "child_use_aux_heads": False,  # its last convolution alone would weigh more than the rest

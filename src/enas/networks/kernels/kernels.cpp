@@ -24,19 +24,19 @@ Norm norm_of(const Plane& p, const float* mean, const float* variance, const Wei
 }
 
 template <int K, class T>
-void separable_forward(const Plane& p, const Groups& groups, const T* x, const Weights* weights, const T* add, T* y_1, T* y_2,
-                       T* out, float* mean, float* variance, int n_threads) {
+void separable_forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Weights* weights, const T* add,
+                       T* y_1, T* y_2, T* out, float* mean, float* variance, int n_threads) {
     const size_t c = p.channels;
-    forward<K>(p, groups, x, nullptr, weights[0].depth, weights[0].point, false, n_threads, y_1, mean, variance);
+    forward<K>(in, p, groups, x, nullptr, weights[0].depth, weights[0].point, false, n_threads, y_1, mean, variance);
     const Affine first = norm_of(p, mean, variance, weights[0]).forward(p);
-    forward<K>(p, groups, y_1, &first, weights[1].depth, weights[1].point, true, n_threads, y_2, mean + c, variance + c);
+    forward<K>(p, p, groups, y_1, &first, weights[1].depth, weights[1].point, true, n_threads, y_2, mean + c, variance + c);
     normalise(p, groups, y_2, norm_of(p, mean + c, variance + c, weights[1]).forward(p), add, false, n_threads, out);
 }
 
 // slopes: depth, point, scale, offset of both units.
 template <int K, class T>
-void separable_backward(const Plane& p, const Groups& groups, const T* x, const Weights* weights, const T* y_1, const T* y_2,
-                        const float* mean, const float* variance, const T* grad, T* d_x, float* const* slopes,
+void separable_backward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Weights* weights,
+                        const T* y_1, const T* y_2, const float* mean, const float* variance, const T* grad, T* d_y_1, T* d_x, float* const* slopes,
                         int n_threads) {
     const double n = double(groups.n_images) * p.height * p.width;
     const Norm first = norm_of(p, mean, variance, weights[0]);
@@ -44,11 +44,20 @@ void separable_backward(const Plane& p, const Groups& groups, const T* x, const 
     const Affine affine = first.forward(p);
     doubles sums = norm_sums(p, groups, grad, y_2, second.mean, false, n_threads);
     NormSlope slope = slope_of(p, second, sums, n, slopes[6], slopes[7]);
-    sums = backward<K>(p, groups, y_1, &affine, &first.mean, weights[1].depth, weights[1].point, y_2, grad, slope, true,
-                       n_threads, d_x, slopes[4], slopes[5]);
+    sums = backward<K>(p, p, groups, y_1, &affine, &first.mean, weights[1].depth, weights[1].point, y_2, grad, slope, true,
+                       n_threads, d_y_1, slopes[4], slopes[5]);
     slope = slope_of(p, first, sums, n, slopes[2], slopes[3]);
-    backward<K>(p, groups, x, static_cast<const Affine*>(nullptr), static_cast<const floats*>(nullptr), weights[0].depth,
-                weights[0].point, y_1, static_cast<const T*>(d_x), slope, false, n_threads, d_x, slopes[0], slopes[1]);
+    backward<K>(in, p, groups, x, static_cast<const Affine*>(nullptr), static_cast<const floats*>(nullptr), weights[0].depth,
+                weights[0].point, y_1, static_cast<const T*>(d_y_1), slope, false, n_threads, d_x, slopes[0], slopes[1]);
+}
+
+// The input, and what a separable convolution gives.
+struct Planes {
+    Plane in, out;
+};
+Planes planes_of(const int64_t* sizes) {
+    const size_t height = sizes[1], width = sizes[2], channels = sizes[3], half = sizes[4] / 2, stride = sizes[7];
+    return {{height, width, channels, half}, {(height + stride - 1) / stride, (width + stride - 1) / stride, channels, half}};
 }
 
 Projection projection_of(const int64_t* sizes, const float* const* weights) {
@@ -85,16 +94,16 @@ void enas_keep_memory() {
 #endif
 }
 
-// sizes: images, height, width, channels, kernel, bf16 or not, threads. weights: depth, point, scale, offset of two units. add: to
+// sizes: images, height, width, channels, kernel, bf16 or not, threads, stride. weights: depth, point, scale, offset of two units. add: to
 // the output, or null.
 void enas_separable_forward(const int64_t* sizes, const void* x, const float* const* weights, const void* add, void* y_1,
                             void* y_2, void* out, float* mean, float* variance) {
-    const Plane p{size_t(sizes[1]), size_t(sizes[2]), size_t(sizes[3]), size_t(sizes[4] / 2)};
+    const Planes p = planes_of(sizes);
     const Groups groups{size_t(sizes[0])};
     const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
     auto run = [&](auto type, auto kernel) {
         typedef decltype(type) T;
-        separable_forward<decltype(kernel)::value, T>(p, groups, static_cast<const T*>(x), units, static_cast<const T*>(add),
+        separable_forward<decltype(kernel)::value, T>(p.in, p.out, groups, static_cast<const T*>(x), units, static_cast<const T*>(add),
                                                       static_cast<T*>(y_1), static_cast<T*>(y_2), static_cast<T*>(out), mean,
                                                       variance, int(sizes[6]));
     };
@@ -106,16 +115,18 @@ void enas_separable_forward(const int64_t* sizes, const void* x, const float* co
     else typed(float());
 }
 
+// d_y_1: memory like y_1; that of d_x, where both are of one size.
 void enas_separable_backward(const int64_t* sizes, const void* x, const float* const* weights, const void* y_1, const void* y_2,
-                             const float* mean, const float* variance, const void* grad, void* d_x, float* const* slopes) {
-    const Plane p{size_t(sizes[1]), size_t(sizes[2]), size_t(sizes[3]), size_t(sizes[4] / 2)};
+                             const float* mean, const float* variance, const void* grad, void* d_y_1, void* d_x,
+                             float* const* slopes) {
+    const Planes p = planes_of(sizes);
     const Groups groups{size_t(sizes[0])};
     const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
     auto run = [&](auto type, auto kernel) {
         typedef decltype(type) T;
         separable_backward<decltype(kernel)::value, T>(
-            p, groups, static_cast<const T*>(x), units, static_cast<const T*>(y_1), static_cast<const T*>(y_2), mean, variance,
-            static_cast<const T*>(grad), static_cast<T*>(d_x), slopes, int(sizes[6]));
+            p.in, p.out, groups, static_cast<const T*>(x), units, static_cast<const T*>(y_1), static_cast<const T*>(y_2), mean,
+            variance, static_cast<const T*>(grad), static_cast<T*>(d_y_1), static_cast<T*>(d_x), slopes, int(sizes[6]));
     };
     auto typed = [&](auto type) {
         if (sizes[4] == 3) run(type, std::integral_constant<int, 3>());

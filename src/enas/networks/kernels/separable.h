@@ -165,6 +165,33 @@ inline floats pad_rows(size_t channels, const float* point, bool transposed) {
     return out;
 }
 
+// A stride of 2 convolves the whole input, of which every second pixel counts: those that TensorFlow's padding takes.
+// Calls with a pixel's place in the input and in the output, and how many pixels follow side by side.
+template <class Pixel>
+ENAS_INLINE void for_pixels(const Plane& in, const Plane& out, const Pixel& pixel) {
+    const size_t down = in.height == out.height ? 1 : 2, across = in.width == out.width ? 1 : 2;
+    const size_t top = down == 2 && in.height % 2 == 0, left = across == 2 && in.width % 2 == 0;
+    const size_t n = across == 1 ? out.width : 1;
+    for (size_t y = 0; y < out.height; y++)
+        for (size_t x = 0; x < out.width; x += n)
+            pixel(y * down + top, (x * across + left) * in.channels, y * out.row() + x * in.channels, n);
+}
+inline bool same_size(const Plane& in, const Plane& out) { return in.height == out.height && in.width == out.width; }
+ENAS_INLINE void copy(const float* from, size_t n, float* to) {
+    for (size_t i = 0; i < n; i += VL) store(to + i, load(from + i, n - i), n - i);
+}
+
+// dense (of out's size) = the image (padded copy) convolved; full: memory of an image of in's size.
+template <int K>
+void convolve_to(const Plane& in, const Plane& out, const float* padded, const float* taps, float* full, float* dense,
+                 Ahead ahead) {
+    if (same_size(in, out)) return convolve<K>(in, padded, taps, dense, ahead);
+    convolve<K>(in, padded, taps, full, ahead);
+    for_pixels(in, out, [&](size_t row, size_t column, size_t to, size_t n) ENAS_LAMBDA {
+        copy(full + row * in.row() + column, n * in.channels, dense + to);
+    });
+}
+
 inline size_t product_width(const Plane& p) { return round_up(p.channels, VL); }
 
 // n images as multiplied: adds up their values and squares, and rounds them to y where that is not where they are.
@@ -198,16 +225,17 @@ inline void add_groups(const Groups& groups, const floats& slopes, size_t n, flo
     for (size_t i = 0; i < n; i++) total[i] = sum[i];
 }
 
-// y = pointwise(depthwise(relu(affine(x)))) and the norm's statistics of y.
+// y = pointwise(depthwise(relu(affine(x)))) and the norm's statistics of y. x is of plane `in`, y of p: that or half of it.
 template <int K, class T>
-void forward(const Plane& p, const Groups& groups, const T* x, const Affine* affine, const float* depth, const float* point,
-             bool backwards, int n_threads, T* y, float* mean, float* variance) {
+void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Affine* affine, const float* depth,
+             const float* point, bool backwards, int n_threads, T* y, float* mean, float* variance) {
     const floats taps = arrange<K>(p, depth, false), matrix = pad_rows(p.channels, point, true);
     const size_t period = p.n_phases() * VL, size = p.size(), n_pixels = p.height * p.width, most = groups.together(p);
     doubles sums(groups.count() * 2 * period);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
-        Scratch scratch(p.padded() + 2 * (most * size + 2 * VL));
-        float* padded = scratch.take_padded(p);
+        Scratch scratch(in.padded() + in.size() + 2 * (most * size + 2 * VL) + 2 * VL);
+        float* padded = scratch.take_padded(in);
+        float* full = scratch.take(in.size() + VL);
         float* dense = scratch.take(most * size + VL);
         float* rounded = scratch.take(most * size + VL);
         double* sum = &sums[group * 2 * period];
@@ -215,8 +243,9 @@ void forward(const Plane& p, const Groups& groups, const T* x, const Affine* aff
         for (size_t i = groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
             for (size_t j = 0; j < n; j++) {
-                rectify(p, x + (i + j) * size, affine, padded);
-                convolve<K>(p, padded, taps.data(), dense + j * size, Ahead(x + (i + j + 1) * size));
+                const T* image = x + (i + j) * in.size();
+                rectify(in, image, affine, padded);
+                convolve_to<K>(in, p, padded, taps.data(), full, dense + j * size, Ahead(image + in.size()));
             }
             float* out = rounded;
             if constexpr (std::is_same_v<T, float>) out = y + i * size;
@@ -290,10 +319,10 @@ void send_back(const Plane& p, const NormSlope& slope, const T* grad, const T* y
 }
 
 // From the gradient of norm(y) to that of x, of the weights and, where x is another norm's input, that norm's sums.
-// grad and d_x may be the same.
+// grad and d_x may be the same where x and y are of one size.
 template <int K, class T>
-doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine* affine, const floats* x_mean,
-                 const float* depth, const float* point, const T* y, const T* grad, const NormSlope& slope, bool backwards,
+doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Affine* affine,
+                 const floats* x_mean, const float* depth, const float* point, const T* y, const T* grad, const NormSlope& slope, bool backwards,
                  int n_threads, T* d_x, float* d_depth, float* d_point) {
     const floats taps = arrange<K>(p, depth, false), flipped = arrange<K>(p, depth, true);
     const floats matrix = pad_rows(p.channels, point, false);
@@ -304,9 +333,10 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
     doubles sums(groups.count() * 2 * period);
     floats tap_slopes(groups.count() * n_taps), point_slopes(groups.count() * channels * channels);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
-        Scratch scratch((most + 1) * p.padded() + 3 * (most * size + 2 * VL));
-        float* grad_padded = scratch.take_padded(p);
-        float* padded = scratch.take_padded(p, most);
+        Scratch scratch((most + 1) * in.padded() + in.size() + 3 * (most * size + 2 * VL) + 4 * VL);
+        float* grad_padded = scratch.take_padded(in);
+        float* padded = scratch.take_padded(in, most);
+        float* full = scratch.take(in.size() + VL);
         float* dense = scratch.take(most * size + VL);
         float* d_y = scratch.take(most * size + VL);
         float* d_dense = scratch.take(most * size + VL);
@@ -315,8 +345,9 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
             const size_t n = std::min(most, end - i);
             for (size_t j = 0; j < n; j++) {
                 const size_t at = (i + j) * size;
-                rectify(p, x + at, affine, padded + j * p.padded());
-                convolve<K>(p, padded + j * p.padded(), taps.data(), dense + j * size, Ahead(x + at + size));
+                const T* image = x + (i + j) * in.size();
+                rectify(in, image, affine, padded + j * in.padded());
+                convolve_to<K>(in, p, padded + j * in.padded(), taps.data(), full, dense + j * size, Ahead(image + in.size()));
                 send_back(p, slope, grad + at, y + at, d_y + j * size);
             }
             multiply<false>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels,
@@ -327,22 +358,24 @@ doubles backward(const Plane& p, const Groups& groups, const T* x, const Affine*
                                 &point_slopes[group * channels * channels], channels, std::min(n_block, n * n_pixels - k)},
                                channels, channels);
             for (size_t j = 0; j < n; j++) {
-                const float* image = padded + j * p.padded();
-                const size_t row = p.row(), next = (i + j + n) * size;
-                for (size_t v = 0; v < p.height; v++)
-                    std::memcpy(grad_padded + row_start(p, v), d_dense + j * size + v * row, row * sizeof(float));
-                correlate<K>(p, image, grad_padded, &tap_slopes[group * n_taps], Ahead(grad + next));
-                convolve<K>(p, grad_padded, flipped.data(), dense, Ahead(y + next));
-                for (size_t v = 0; v < p.height; v++)
+                const float* image = padded + j * in.padded();
+                const size_t row = in.row(), next = (i + j + n) * size;
+                T* to = d_x + (i + j) * in.size();
+                for_pixels(in, p, [&](size_t y, size_t column, size_t from, size_t n_along) ENAS_LAMBDA {
+                    copy(d_dense + j * size + from, n_along * channels, grad_padded + row_start(in, y) + column);
+                });
+                correlate<K>(in, image, grad_padded, &tap_slopes[group * n_taps], Ahead(grad + next));
+                convolve<K>(in, grad_padded, flipped.data(), full, Ahead(y + next));
+                for (size_t v = 0; v < in.height; v++)
                     for (size_t k = 0; k < row; k += VL) {
-                        const vec value = where_positive(load(dense + v * row + k, row - k), load(image + row_start(p, v) + k));
-                        store(dense + v * row + k, value, row - k);
-                        store(d_x + (i + j) * size + v * row + k, value, row - k);
+                        const vec value = where_positive(load(full + v * row + k, row - k), load(image + row_start(in, v) + k));
+                        store(full + v * row + k, value, row - k);
+                        store(to + v * row + k, value, row - k);
                     }
                 if (x_mean)
-                    add_up(p, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
-                        const vec value = load(dense + at, left);
-                        first += value, second += value * (load(x + (i + j) * size + at, left) - load(&centre[q]));
+                    add_up(in, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
+                        const vec value = load(full + at, left);
+                        first += value, second += value * (load(x + (i + j) * in.size() + at, left) - load(&centre[q]));
                     });
             }
         }
