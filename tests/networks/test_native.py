@@ -45,10 +45,11 @@ def make_images(shape: tuple[int, ...], seed: int = 0) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def plain(x: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def plain(x: Tensor, *weights: Tensor, stride: int = 1) -> tuple[Tensor, Tensor, Tensor]:
     means, variances = [], []
     for depth, point, scale, offset in (weights[:4], weights[4:]):
-        x = F.conv2d(F.conv2d(F.relu(x), depth, padding=depth.shape[-1] // 2, groups=len(depth)), point)
+        padded = operations.pad_same(F.relu(x), (depth.shape[2], depth.shape[3]), stride)
+        x, stride = F.conv2d(F.conv2d(padded, depth, stride=stride, groups=len(depth)), point), 1
         variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
         means.append(mean)
         variances.append(variance)
@@ -70,15 +71,16 @@ def two_threads() -> Iterator[None]:
 
 
 @needs_kernels
-@pytest.mark.parametrize("shape", SHAPES)
-def test_separable_conv_equals_plain_computation(shape: tuple[int, int, int, int, int]) -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 20, 8, 7, 3), (2, 16, 5, 2, 5), (4, 3, 1, 6, 3)])
+def test_separable_conv_equals_plain_computation(shape: tuple[int, int, int, int, int], stride: int) -> None:
     x, weights = make_images(shape[:4]).requires_grad_(), make_weights(shape[1], shape[4])
     exact_x = x.detach().double().requires_grad_()
     exact_weights = [weight.detach().double().requires_grad_() for weight in weights]
-    grad = make_images(shape[:4], seed=1)
 
-    out, mean, variance = native.separable_conv(x, *weights)
-    expected = plain(exact_x, *exact_weights)
+    out, mean, variance = native.separable_conv(x, *weights, stride=stride)
+    expected = plain(exact_x, *exact_weights, stride=stride)
+    grad = make_images(tuple(out.shape), seed=1)
     for value, exact in zip((out, mean, variance), expected, strict=True):
         assert relative(value, exact) < 1e-5
     slopes = torch.autograd.grad(out, [x, *weights], grad)

@@ -67,27 +67,29 @@ def separable_conv(
     scale_2: Tensor,
     offset_2: Tensor,
     *,
+    stride: int = 1,
     add: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Twice: ReLU → depthwise → pointwise → batch norm with the batch's statistics (ε 1e-5); stride 1, same padding.
+    """Twice: ReLU → depthwise → pointwise → batch norm with the batch's statistics (ε 1e-5); TensorFlow's same padding.
 
     Args:
         x: (B, C, H, W), float32 or bfloat16, best in channels_last memory.
         depth_1: (C, 1, k, k) with k 3 or 5, float32 as all weights; ``depth_2`` likewise.
         point_1: (C, C, 1, 1); ``point_2`` likewise.
         scale_1: (C,); so are the three other parameters of batch norm.
+        stride: 1 or 2, of the first depthwise convolution.
         add: is added to the output, of its shape and type.
 
     Returns:
-        The output like ``x`` in channels_last memory; mean and biased variance of both norms, (2, C) each, without
-        gradient.
+        The output (B, C, ceil(H/stride), ceil(W/stride)) in channels_last memory; mean and biased variance of both
+        norms, (2, C) each, without gradient.
     """
     weights = (depth_1, point_1, scale_1, offset_1, depth_2, point_2, scale_2, offset_2)
     given = (x, *weights) if add is None else (x, add, *weights)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
-        out, mean, variance = _SeparableConv.apply(x, add, *weights)  # type: ignore[no-untyped-call]
+        out, mean, variance = _SeparableConv.apply(x, stride, add, *weights)  # type: ignore[no-untyped-call]
         return out, mean, variance
-    return _forward(x, add, weights, keep=False)[:3]
+    return _forward(x, stride, add, weights, keep=False)[:3]
 
 
 def relu_project(xs: Sequence[Tensor], weight: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -155,7 +157,7 @@ def _apply_pool(x: Tensor, stride: int, add: Tensor | None, *, is_max: bool) -> 
 
 def _pool(x: Tensor, stride: int, add: Tensor | None, is_max: bool, places: Tensor | None) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
-    out = torch.empty(_pooled_shape(x.shape, stride), dtype=x.dtype, memory_format=torch.channels_last)
+    out = torch.empty(_halved(x.shape, stride), dtype=x.dtype, memory_format=torch.channels_last)
     add, sizes = _summand(add, x), _pool_sizes(x.shape, stride, x.dtype, is_max)
     _loaded().enas_pool(sizes, *map(_address, (x, add, out, places)))
     return out
@@ -164,7 +166,7 @@ def _pool(x: Tensor, stride: int, add: Tensor | None, is_max: bool, places: Tens
 class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, stride: int, add: Tensor | None, is_max: bool) -> Tensor:
-        shape = _pooled_shape(x.shape, stride)
+        shape = _halved(x.shape, stride)
         places = torch.empty((shape[0], *shape[2:], shape[1]), dtype=torch.uint8) if is_max else None
         ctx.shape, ctx.stride = x.shape, stride  # type: ignore[attr-defined]
         ctx.save_for_backward(places)  # type: ignore[arg-type]
@@ -187,7 +189,7 @@ class _Pool(torch.autograd.Function):
         return d_x, None, d_add, None
 
 
-def _pooled_shape(shape: torch.Size, stride: int) -> tuple[int, int, int, int]:
+def _halved(shape: torch.Size, stride: int) -> tuple[int, int, int, int]:
     n_images, n_channels, height, width = shape
     return n_images, n_channels, -(-height // stride), -(-width // stride)
 
@@ -272,20 +274,21 @@ def _project_sizes(xs: Sequence[Tensor], n_out: int, stride: int, relu: bool) ->
 
 
 def _forward(
-    x: Tensor, add: Tensor | None, weights: tuple[Tensor, ...], *, keep: bool
+    x: Tensor, stride: int, add: Tensor | None, weights: tuple[Tensor, ...], *, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Output, mean, variance and what both units give before their norms (the second is the output if not kept)."""
     x = x.contiguous(memory_format=torch.channels_last)
     add = _summand(add, x)
-    first, second = _like(x), _like(x)
-    out = _like(x) if keep else second
+    shape = _halved(x.shape, stride)
+    first, second = (torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last) for _ in range(2))
+    out = _like(first) if keep else second
     mean, variance = (
         x.new_empty((2, x.shape[1]), dtype=torch.float32),
         x.new_empty((2, x.shape[1]), dtype=torch.float32),
     )
     weights = tuple(weight.detach().contiguous() for weight in weights)
     _loaded().enas_separable_forward(
-        _sizes(x, weights[0]),
+        _sizes(x, weights[0], stride),
         _address(x),
         _addresses(weights),
         *map(_address, (add, first, second, out, mean, variance)),
@@ -295,9 +298,12 @@ def _forward(
 
 class _SeparableConv(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, add: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: FunctionCtx, x: Tensor, stride: int, add: Tensor | None, *weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
-        out, mean, variance, first, second = _forward(x, add, weights, keep=True)
+        out, mean, variance, first, second = _forward(x, stride, add, weights, keep=True)
+        ctx.stride = stride  # type: ignore[attr-defined]
         ctx.save_for_backward(x, first, second, mean, variance, *weights)
         ctx.mark_non_differentiable(mean, variance)
         ctx.set_materialize_grads(False)
@@ -307,21 +313,23 @@ class _SeparableConv(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         if grad is None:
-            return (None,) * 10
+            return (None,) * 11
+        stride: int = ctx.stride  # type: ignore[attr-defined]
         x, first, second, mean, variance, *weights = ctx.saved_tensors  # type: ignore[attr-defined]
-        d_add = grad if ctx.needs_input_grad[1] else None  # type: ignore[attr-defined]
+        d_add = grad if ctx.needs_input_grad[2] else None  # type: ignore[attr-defined]
         grad = grad.to(x.dtype).contiguous(memory_format=torch.channels_last)
         weights = [weight.contiguous() for weight in weights]
         d_x = _like(x)
+        d_first = d_x if stride == 1 else _like(first)
         slopes = [torch.empty_like(weight) for weight in weights]
         _loaded().enas_separable_backward(
-            _sizes(x, weights[0]),
+            _sizes(x, weights[0], stride),
             _address(x),
             _addresses(weights),
-            *map(_address, (first, second, mean, variance, grad, d_x)),
+            *map(_address, (first, second, mean, variance, grad, d_first, d_x)),
             _addresses(slopes),
         )
-        return d_x, d_add, *slopes
+        return d_x, None, d_add, *slopes
 
 
 def _summand(add: Tensor | None, x: Tensor) -> Tensor | None:
@@ -333,10 +341,10 @@ def _like(x: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.channels_last)
 
 
-def _sizes(x: Tensor, depth: Tensor) -> ctypes.Array[ctypes.c_int64]:
+def _sizes(x: Tensor, depth: Tensor, stride: int) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_channels, height, width = x.shape
-    values = (n_images, height, width, n_channels, depth.shape[-1], x.dtype == torch.bfloat16, torch.get_num_threads())
-    return (ctypes.c_int64 * 7)(*values)
+    is_half, n_threads = x.dtype == torch.bfloat16, torch.get_num_threads()
+    return (ctypes.c_int64 * 8)(n_images, height, width, n_channels, depth.shape[-1], is_half, n_threads, stride)
 
 
 def _address(tensor: Tensor | None) -> ctypes.c_void_p:

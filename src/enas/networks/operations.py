@@ -210,7 +210,7 @@ class SeparableConv(nn.Module):
 
     def forward(self, x: Tensor, *, add: Tensor | None = None) -> Tensor:
         """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride)). ``add``: to the result."""
-        if self.first.stride == 1 and self.first.norm.uses_batch and native.fits(x) and native.available():
+        if self.first.stride <= 2 and self.first.norm.uses_batch and native.fits(x) and native.available():
             return self._fused(x, add)
         twice: Tensor = self.second(self.first(x))
         return twice if add is None else twice + add
@@ -219,7 +219,7 @@ class SeparableConv(nn.Module):
         """The same by the native kernel."""
         units = self.first, self.second
         weights = [weight for unit in units for weight in (unit.depth, unit.point, unit.norm.scale, unit.norm.offset)]
-        out, mean, variance = native.separable_conv(x, *weights, add=add)
+        out, mean, variance = native.separable_conv(x, *weights, stride=self.first.stride, add=add)
         for i, unit in enumerate(units):
-            unit.norm.remember(mean[i], variance[i], x.numel() // x.shape[1])
+            unit.norm.remember(mean[i], variance[i], out.numel() // out.shape[1])
         return out

@@ -103,9 +103,9 @@ void enas_separable_forward(const int64_t* sizes, const void* x, const float* co
     const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
     auto run = [&](auto type, auto kernel) {
         typedef decltype(type) T;
-        separable_forward<decltype(kernel)::value, T>(p.in, p.out, groups, static_cast<const T*>(x), units, static_cast<const T*>(add),
-                                                      static_cast<T*>(y_1), static_cast<T*>(y_2), static_cast<T*>(out), mean,
-                                                      variance, int(sizes[6]));
+        separable_forward<decltype(kernel)::value, T>(p.in, p.out, groups, static_cast<const T*>(x), units,
+                                                      static_cast<const T*>(add), static_cast<T*>(y_1), static_cast<T*>(y_2),
+                                                      static_cast<T*>(out), mean, variance, int(sizes[6]));
     };
     auto typed = [&](auto type) {
         if (sizes[4] == 3) run(type, std::integral_constant<int, 3>());

@@ -168,7 +168,7 @@ inline floats pad_rows(size_t channels, const float* point, bool transposed) {
 // A stride of 2 convolves the whole input, of which every second pixel counts: those that TensorFlow's padding takes.
 // Calls with a pixel's place in the input and in the output, and how many pixels follow side by side.
 template <class Pixel>
-ENAS_INLINE void for_pixels(const Plane& in, const Plane& out, const Pixel& pixel) {
+ENAS_INLINE void for_kept_pixels(const Plane& in, const Plane& out, const Pixel& pixel) {
     const size_t down = in.height == out.height ? 1 : 2, across = in.width == out.width ? 1 : 2;
     const size_t top = down == 2 && in.height % 2 == 0, left = across == 2 && in.width % 2 == 0;
     const size_t n = across == 1 ? out.width : 1;
@@ -187,7 +187,7 @@ void convolve_to(const Plane& in, const Plane& out, const float* padded, const f
                  Ahead ahead) {
     if (same_size(in, out)) return convolve<K>(in, padded, taps, dense, ahead);
     convolve<K>(in, padded, taps, full, ahead);
-    for_pixels(in, out, [&](size_t row, size_t column, size_t to, size_t n) ENAS_LAMBDA {
+    for_kept_pixels(in, out, [&](size_t row, size_t column, size_t to, size_t n) ENAS_LAMBDA {
         copy(full + row * in.row() + column, n * in.channels, dense + to);
     });
 }
@@ -336,8 +336,8 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
         Scratch scratch((most + 1) * in.padded() + in.size() + 3 * (most * size + 2 * VL) + 4 * VL);
         float* grad_padded = scratch.take_padded(in);
         float* padded = scratch.take_padded(in, most);
-        float* full = scratch.take(in.size() + VL);
         float* dense = scratch.take(most * size + VL);
+        float* full = same_size(in, p) ? dense : scratch.take(in.size() + VL);
         float* d_y = scratch.take(most * size + VL);
         float* d_dense = scratch.take(most * size + VL);
         const size_t end = groups.begin(group + 1);
@@ -361,7 +361,7 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
                 const float* image = padded + j * in.padded();
                 const size_t row = in.row(), next = (i + j + n) * size;
                 T* to = d_x + (i + j) * in.size();
-                for_pixels(in, p, [&](size_t y, size_t column, size_t from, size_t n_along) ENAS_LAMBDA {
+                for_kept_pixels(in, p, [&](size_t y, size_t column, size_t from, size_t n_along) ENAS_LAMBDA {
                     copy(d_dense + j * size + from, n_along * channels, grad_padded + row_start(in, y) + column);
                 });
                 correlate<K>(in, image, grad_padded, &tap_slopes[group * n_taps], Ahead(grad + next));
