@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NETWORK = {"child_num_layers": 1, "child_out_filters": 4, "num_epochs": 2, "batch_size": 16, "child_lr_T_0": 2}
 
+LONGER = ("retrain.num_epochs=8", "retrain.child_lr_T_0=8")
+
 
 def write_images(folder: Path, n: int, seed: int, size: tuple[int, int] = (12, 12), mode: str = "L") -> None:
     """Three classes of n noisy images (height, width): the left half, the upper half or nothing is bright."""
@@ -45,7 +47,7 @@ def quick_config(folder: Path) -> dict[str, Any]:
         "name": "pictures",
         "device": "cpu",
         "trainer": data | {"test_data_dir": str(folder / "test")} | search | NETWORK,
-        "retrain": NETWORK,
+        "retrain": {**NETWORK, "child_drop_path_keep_prob": 0.9},
         "data_predict": {"args": {"data_dir": str(folder / "new")}},
         "explainer": {"args": {"num_samples": 6, "ranked_outputs": 4}},
     }
@@ -70,9 +72,9 @@ def open_images(folders: Path, log: Any, one_thread: None) -> "Callable[..., Aut
     return open_it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> "Auto":
-    """A configuration of which all has been run."""
+    """A configuration of which all has been run, with a child that has learnt the classes."""
     import torch
 
     import enas
@@ -82,7 +84,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> "Auto":
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("finished")
     write_folders(folder)
-    auto = enas.auto(quick_config(folder), progress=Silent())
+    auto = enas.auto(quick_config(folder), overrides=LONGER, progress=Silent())
     auto.run_all()
     torch.set_num_threads(before)
     return auto

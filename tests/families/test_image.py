@@ -48,14 +48,14 @@ def step(learner: Learner, architecture: Architecture = ARCHITECTURE) -> float:
 
 
 def test_the_recipe_is_the_configs() -> None:
-    trainer = {"train_data_dir": "train", "num_epochs": 3, "batch_size": 11, "n_derived": 13, "top_k_candidates": 2}
+    trainer = {"train_data_dir": "train", "num_epochs": 3, "batch_size": 200, "n_derived": 13, "top_k_candidates": 2}
     controller = {"lr": 0.1, "tanh_constant": 2.0, "temperature": 5.0, "entropy_weight": 0.2, "exploration": 0.3}
     counts = {"train_every": 2, "train_steps": 4, "num_aggregate": 6, "bl_dec": 0.5}
     flags = {f"controller_{key}": value for key, value in (controller | counts).items()}
     retrain = {"num_epochs": 7}
     raw = {"name": "x", "preset": None, "trainer": trainer | flags, "retrain": retrain, "time_limit": 60}
     recipe = image_recipe(load_image_config(raw)[0])
-    assert (recipe.n_epochs_search, recipe.n_epochs_fixed, recipe.top_k, recipe.n_judges) == (3, 7, 2, 11)
+    assert (recipe.n_epochs_search, recipe.n_epochs_fixed, recipe.top_k, recipe.n_judges) == (3, 7, 2, 200)
     assert (recipe.n_derived, recipe.train_every, recipe.time_limit, recipe.ensemble) == (13, 2, 60, False)
     settings = recipe.settings
     assert {key: getattr(settings, key) for key in controller} == controller

@@ -63,13 +63,14 @@ def test_the_log_of_numbers_has_a_row_per_epoch(finished: Auto) -> None:
     rows = finished.run.read_log()
     search = [row for row in rows if row["stage"] == "search"]
     retrain = [row for row in rows if row["stage"] == "retrain"]
-    assert [row["epoch"] for row in search] == [row["epoch"] for row in retrain] == [0, 1]
+    assert [row["epoch"] for row in search] == [0, 1]
+    assert [row["epoch"] for row in retrain] == list(range(8))
     for row in search:
         assert 0 <= row["reward"] <= 1
         assert row["entropy"] > 0
         assert row["child_loss"] > 0
     assert [row["lr"] for row in search] == pytest.approx([0.05, (0.05 + 0.0005) / 2])
-    assert [row["lr"] for row in retrain] == pytest.approx([0.05, (0.05 + 0.00001) / 2])
+    assert retrain[4]["lr"] == pytest.approx((0.05 + 0.00001) / 2)
     assert {row["stage"] for row in rows} >= {"train", "evaluate", "predict", "explain", "fit"}
 
 

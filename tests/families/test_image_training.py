@@ -20,15 +20,17 @@ def weights_of(auto: Auto) -> bytes:
     return (auto.run.models / "candidate_1.safetensors").read_bytes()
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished: Auto, open_images: OpenImages) -> None:
-    """Also in folders of another name, decoded there anew."""
-    same, other = open_images(), open_images("seed=1")
-    same.train()
-    other.train()
-    assert weights_of(same) == weights_of(finished) != weights_of(other)
-    boards = [auto.run.leaderboard.read_bytes() for auto in (same, finished, other)]
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(open_images: OpenImages, tmp_path: Path) -> None:
+    """The second time with images that are decoded anew, to another place."""
+    first, second, other = (
+        open_images(*options) for options in ((), (f'trainer.output_dir="{tmp_path / "elsewhere"}"',), ("seed=1",))
+    )
+    for auto in (first, second, other):
+        auto.train()
+    assert weights_of(first) == weights_of(second) != weights_of(other)
+    boards = [auto.run.leaderboard.read_bytes() for auto in (first, second, other)]
     assert boards[0] == boards[1] != boards[2]
-    pictures = [(auto.run.output_files / "enas_normal_cell.svg").read_bytes() for auto in (same, finished, other)]
+    pictures = [(auto.run.output_files / "enas_normal_cell.svg").read_bytes() for auto in (first, second, other)]
     assert pictures[0] == pictures[1] != pictures[2]
 
 
