@@ -71,8 +71,12 @@ class StepLog:
     _begun: float = field(default_factory=time.perf_counter)
     _start: float = field(default_factory=time.perf_counter)
 
+    def resume(self) -> None:
+        """Leave out of the rate what happened since the last step."""
+        self._n_samples, self._start = 0, time.perf_counter()
+
     def __call__(self, n_samples: int, epoch: int, loss: Tensor, done: float) -> None:
-        """Count a step on ``n_samples`` rows; rows per second are counted since the last line.
+        """Count a step on ``n_samples`` rows; rows per second are counted since the last line or epoch.
 
         Args:
             n_samples: of the step.
@@ -219,6 +223,7 @@ def run_epoch(
     """
     batches = learner.batches()
     n_steps, losses = len(batches), list[Tensor]()
+    log.resume()
     for i, (rows, architecture) in enumerate(zip(batches, choose(n_steps), strict=True), start=epoch * n_steps):
         learner.schedule(epoch, i, n_epochs * n_steps)
         loss, shown = learner.loss(rows, architecture)

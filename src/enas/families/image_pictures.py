@@ -31,11 +31,22 @@ def draw_pictures(family: "ImageFamily", run: Run, architecture: Architecture) -
     files += network_picture(network_rows(family.space, architecture, plan), folder / "enas_final_network")
     if searched := [row for row in log if row.get("stage") == "search"]:
         files += image_search_curves(searched, folder / "enas_search_curves")
-    retrained = [row for row in log if row.get("stage") == "retrain" and row.get("architecture") == str(architecture)]
-    if retrained:
-        files += retraining_curves(retrained, folder / "enas_retraining_curves")
+    files += draw_retraining(run, str(architecture))
     files += _draw_augmentation(family, folder)
     return tuple(files)
+
+
+def draw_retraining(
+    run: Run, architecture: str, epoch: int | None = None, test_accuracy: float | None = None
+) -> tuple[Path, ...]:
+    """The course of retraining an architecture; the test accuracy, once known, at the epoch that was kept (from 1).
+
+    The originals draw a test accuracy for every epoch. Test images are touched once here, so there is one point.
+    """
+    of_it = [row for row in run.read_log() if row.get("stage") == "retrain" and row.get("architecture") == architecture]
+    if epoch is not None:
+        of_it = [row | ({"test_score": test_accuracy} if row["epoch"] == epoch - 1 else {}) for row in of_it]
+    return retraining_curves(of_it, run.output_files / "enas_retraining_curves") if of_it else ()
 
 
 def network_rows(space: MicroSpace, architecture: Architecture, plan: Blueprint) -> list[Row]:

@@ -12,8 +12,11 @@ from enas.errors import ConfigError, RunError
 from enas.evaluate import Evaluation, evaluate
 from enas.explain_images import ImageExplanation, explain_images
 from enas.families.image import ImageFamily, image_recipe, prepare_images
+from enas.families.image_pictures import draw_retraining
 from enas.families.source import Ready, seen_hashes
+from enas.files import read_json
 from enas.image_model import ImageModel
+from enas.metrics import ClassificationMetrics
 from enas.misclassified import draw_misclassified
 from enas.model import Model
 from enas.networks.blueprint import describe_plan
@@ -66,6 +69,7 @@ class ImageSource:
         images = _spread_rows(self._read_test(model), settings, self.progress)
         size = settings.batch_size
         result = evaluate(model, images, seen_hashes(run), run.output_files, batch_size=size, progress=self.progress)
+        _draw_test_accuracy(result, run)
         return draw_misclassified(result, images, model.classes, run.output_files)
 
     def predict(self, model: Model, settings: Inference, run: Run) -> Prediction:
@@ -129,6 +133,13 @@ class ImageSource:
     def _report(self, family: ImageFamily) -> None:
         for name, stage in (("search", self.config.trainer), ("retraining", self.config.retrain)):
             self.progress.line(f"{name}: {describe_plan(family.blueprint(stage))}")
+
+
+def _draw_test_accuracy(evaluation: Evaluation, run: Run) -> None:
+    """Beside the validation accuracy, where the images are new and the run's own choice was evaluated."""
+    metrics, best = evaluation.metrics, read_json(run.best_architecture) if run.finished else {}
+    if isinstance(metrics, ClassificationMetrics) and not evaluation.n_seen and "epoch" in best:
+        draw_retraining(run, best["text"], best["epoch"], metrics.accuracy.value)
 
 
 def _format_of(model: ImageModel) -> ImageFormat:
