@@ -27,7 +27,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "retrain": {
             "child_num_layers": 3,
-            "child_out_filters": 16,
+            "child_out_filters": 12,
             "child_num_reductions": 2,
             "child_use_aux_heads": False,
             "child_keep_prob": 0.9,
