@@ -12,6 +12,7 @@ from enas.automl import Auto
 from enas.errors import ConfigError, DataError, RunError
 from enas.explain import Explanation
 from enas.metrics import ClassificationMetrics
+from enas.show import show_run
 from enas.search_space import Architecture
 
 OpenAuto = Callable[..., Auto]
@@ -129,6 +130,7 @@ def test_what_a_search_alone_found_is_what_training_finds_first(open_auto: OpenA
 def test_a_run_without_a_model_says_so(open_auto: OpenAuto) -> None:
     auto = open_auto()
     auto.search()
+    assert "searched, not trained" in show_run(auto.run.path)
     with pytest.raises(RunError, match=r"model\.json"):
         auto.evaluate()
 

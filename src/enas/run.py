@@ -7,7 +7,7 @@
     data.json               hashes of what was read
     metrics.jsonl           one JSON object a line, appended while the run goes on
     leaderboard.csv         every derived candidate with its scores
-    best_architecture.json  the choice; written last, so that a run which has it is finished
+    best_architecture.json  the choice; written last, so that a run which has it and a model is finished
     models/                 weights (safetensors) and what goes with them (JSON)
     output_files/           what evaluate, predict and explain made
 """

@@ -23,6 +23,9 @@ def show_run(path: Path) -> str:
         parts.append(f"best architecture {best['text']}: {best['description']}")
         parts.append(f"{best['held_out']['figure']} {best['held_out']['rows']}")
         parts.append(_leaderboard(run))
+    elif run.best_architecture.is_file():
+        found = read_json(run.best_architecture)
+        parts.append(f"searched, not trained: {found['text']}: {found['description']}")
     else:
         parts.append("training did not come to its end")
     evaluation = run.output_files / "evaluation.json"
