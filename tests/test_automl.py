@@ -12,8 +12,8 @@ from enas.automl import Auto
 from enas.errors import ConfigError, DataError, RunError
 from enas.explain import Explanation
 from enas.metrics import ClassificationMetrics
-from enas.show import show_run
 from enas.search_space import Architecture
+from enas.show import show_run
 
 OpenAuto = Callable[..., Auto]
 ON_TRAINING_ROWS = (
