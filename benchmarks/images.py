@@ -24,6 +24,7 @@ from machine import best_seconds, copy_bandwidth
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from enas.networks.blueprint import Blueprint
     from enas.search_space import Architecture
 
 N_CLASSES = 10
@@ -34,13 +35,17 @@ ARCHITECTURES = (
     "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1",
 )
 """ENAS-Tensorflow's three (MNIST, CIFAR-10, welding defects) and the authors'."""
+PASSES = {"conv": (6, 17), "pool": (2, 5), "output": (2, 5), "read": (1, 3)}
+"""How often an activation of a layer's size is read or written, forward and forward with backward: by a separable
+convolution of two units, by a pool, by the end of a layer once, and there once more for each unread state."""
 ORIGINAL = {"step": 11.5, "score": 2.95, "retrain": 4.65}
 """Seconds of the original (TensorFlow 2.15) on one core of the machine that the project was begun on."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one task: seconds per architecture, images per second, seconds to the end of the first one, peak bytes."""
+    """Of one task: seconds per architecture, images per second, seconds to the end of the first one, peak bytes, the
+    rate at which one thread copies, and bytes of activations moved per second (`count_bytes`)."""
 
     seconds: float
     images_per_second: float
@@ -48,6 +53,26 @@ class Timing:
     peak: int
     bandwidth: float
     moved: float
+
+
+def count_bytes(plan: "Blueprint", architecture: "Architecture", n_images: int, *, training: bool, size: int) -> float:
+    """An estimate of the bytes that one architecture's cells move, in numbers of ``size`` bytes.
+
+    Stem and heads are left out, and nothing is taken for shared with other architectures.
+    """
+    from enas.networks.cell import IDENTITY, KERNELS
+    from enas.search_space import MicroSpace
+    from enas.search_space.micro import unread_states
+
+    cells, total = MicroSpace().cells(architecture), 0.0
+    for layer in plan.layers:
+        cell = cells[layer.is_reduction]
+        operations = [branch.operation for node in cell for branch in node if branch.operation != IDENTITY]
+        n_convs = sum(operation in KERNELS for operation in operations)
+        counts = {"conv": n_convs, "pool": len(operations) - n_convs, "output": 1, "read": len(unread_states(cell))}
+        passes = sum(n * PASSES[kind][training] for kind, n in counts.items())
+        total += passes * layer.n_channels * layer.size[0] * layer.size[1] * n_images * size
+    return total
 
 
 def train_step(n_tries: int, precision: str) -> Timing:
@@ -70,7 +95,9 @@ def train_step(n_tries: int, precision: str) -> Timing:
         (main + 0.4 * auxiliary).backward()
         optimizer.step()
 
-    return time_each(step, [Architecture.from_text(text) for text in ARCHITECTURES], 160, n_tries)
+    named = [Architecture.from_text(text) for text in ARCHITECTURES]
+    moved = [count_bytes(plan, one, 160, training=True, size=images.itemsize) for one in named]
+    return time_each(step, named, 160, n_tries, moved)
 
 
 def score(n_tries: int, precision: str, together: int = 1) -> Timing:
@@ -90,7 +117,10 @@ def score(n_tries: int, precision: str, together: int = 1) -> Timing:
 
     named = [Architecture.from_text(text) for text in ARCHITECTURES]
     groups = [[one] for one in named] if together == 1 else [sample_architectures(together)]
-    timing = time_each(judge, groups, 160 * together, n_tries)
+    moved = [
+        sum(count_bytes(plan, one, 160, training=False, size=images.itemsize) for one in group) for group in groups
+    ]
+    timing = time_each(judge, groups, 160 * together, n_tries, moved)
     return Timing(**{**asdict(timing), "seconds": timing.seconds / together})
 
 
@@ -115,7 +145,8 @@ def retrain_step(n_tries: int, precision: str) -> Timing:
         (main + 0.4 * auxiliary).backward()
         optimizer.step()
 
-    return time_each(step, [architecture], 128, n_tries)
+    moved = count_bytes(plan, architecture, 128, training=True, size=images.itemsize)
+    return time_each(step, [architecture], 128, n_tries, [moved])
 
 
 def sample_architectures(n: int) -> "Sequence[Architecture]":
@@ -142,7 +173,9 @@ def make_batch(n: int, n_channels: int, precision: str) -> "tuple[Tensor, Tensor
     return images, torch.randint(N_CLASSES, (n,), generator=generator)
 
 
-def time_each(work: Callable[[Any], None], items: Sequence[Any], n_images: int, n_tries: int) -> Timing:
+def time_each(
+    work: Callable[[Any], None], items: Sequence[Any], n_images: int, n_tries: int, moved: Sequence[float]
+) -> Timing:
     """The mean over items of the best of some tries; the first try of all counts the program's start."""
     work(items[0])
     first = time.perf_counter() - START
@@ -151,7 +184,7 @@ def time_each(work: Callable[[Any], None], items: Sequence[Any], n_images: int, 
     mean = sum(seconds) / len(seconds)
     peak = max(peak_before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     bandwidth = copy_bandwidth()
-    return Timing(mean, n_images / mean, first, peak, bandwidth, 0.0)
+    return Timing(mean, n_images / mean, first, peak, bandwidth, sum(moved) / sum(seconds))
 
 
 TASKS: dict[str, Callable[[int, str], Timing]] = {
@@ -194,7 +227,8 @@ def report(task: str, timing: Timing) -> None:
     print(
         f"{task:10s} {timing.seconds:6.3f} s  {timing.images_per_second:7.1f} images/s  "
         f"original {original} s = {original / timing.seconds:4.1f} ×  first step after {timing.first:.1f} s  "
-        f"peak {timing.peak / 2**30:.2f} GiB  copying {timing.bandwidth / 1e9:.1f} GB/s",
+        f"peak {timing.peak / 2**30:.2f} GiB  moving about {timing.moved / 1e9:.1f} GB/s of activations, "
+        f"copying {2 * timing.bandwidth / 1e9:.1f} GB/s (read and written)",
         flush=True,
     )
 
