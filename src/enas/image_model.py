@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.data.dataset import FloatArray
-from enas.errors import ConfigError
-from enas.model import Member
+from enas.model import Member, choose_member
 from enas.networks.blueprint import Blueprint
 from enas.networks.micro_child import MicroChild
 from enas.search_space import Architecture, MicroSpace
@@ -58,12 +57,7 @@ class ImageModel:
         Raises:
             ConfigError: no candidate has this architecture.
         """
-        if architecture not in {member.architecture for member in self.members}:
-            known = ", ".join(str(member.architecture) for member in self.members)
-            raise ConfigError(f"arc {architecture} is not among the retrained candidates: {known}")
-        return replace(
-            self, members=tuple(replace(m, share=float(m.architecture == architecture)) for m in self.members)
-        )
+        return replace(self, members=choose_member(self.members, architecture))
 
     def normalise(self, pixels: NDArray[Any]) -> Tensor:
         """Images (B, H, W, C) of 0 to 255 as the networks see them: (B, C, H, W), channels last."""

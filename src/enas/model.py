@@ -1,7 +1,7 @@
 """What every trained model is to those who use it: evaluate, predict and explain."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.data.dataset import Target
+from enas.errors import ConfigError
 from enas.progress import Progress
 from enas.search_space import Architecture
 
@@ -33,6 +34,18 @@ class Member:
     def weight(self) -> float:
         """Factor of its outputs in the model's."""
         return self.share * self.temperature
+
+
+def choose_member(members: Sequence[Member], architecture: Architecture) -> tuple[Member, ...]:
+    """The members, of which this architecture alone has a share in the output.
+
+    Raises:
+        ConfigError: no member has this architecture.
+    """
+    if architecture not in {member.architecture for member in members}:
+        known = ", ".join(str(member.architecture) for member in members)
+        raise ConfigError(f"arc {architecture} is not among the retrained candidates: {known}")
+    return tuple(replace(member, share=float(member.architecture == architecture)) for member in members)
 
 
 class Model(Protocol):

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from enas.data.dataset import FloatArray
 from enas.data.preprocess import Preprocessor
-from enas.errors import ConfigError
-from enas.model import Member
+from enas.model import Member, choose_member
 from enas.networks.dense import DenseChild, skips_of
 from enas.search_space import Architecture, DenseSpace
 
@@ -61,12 +60,7 @@ class TableModel:
         Raises:
             ConfigError: no candidate has this architecture.
         """
-        if architecture not in {member.architecture for member in self.members}:
-            known = ", ".join(str(member.architecture) for member in self.members)
-            raise ConfigError(f"arc {architecture} is not among the retrained candidates: {known}")
-        return replace(
-            self, members=tuple(replace(m, share=float(m.architecture == architecture)) for m in self.members)
-        )
+        return replace(self, members=choose_member(self.members, architecture))
 
     @property
     def n_outputs(self) -> int:
