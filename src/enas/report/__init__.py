@@ -1,5 +1,6 @@
 """Figures, each from plain arrays to ``<stem>.pdf`` and ``<stem>.png``; of image runs ``.svg`` and ``.png``."""
 
+import enas.report.font_cache  # noqa: F401 - comes before matplotlib
 from enas.report.beeswarm import importance_dots
 from enas.report.cell import cell_pictures
 from enas.report.confusion import confusion_matrix

@@ -1,0 +1,24 @@
+"""Fused kernels of the micro networks for the processor, optional: C++ in ``kernels/``, compiled at first use.
+
+A separable convolution is bound by memory: layer by layer PyTorch reads and writes every activation some twenty times.
+Here several layers go over an image while it is in the cache. Where the library cannot be built, or with
+``ENAS_NATIVE=0``, :func:`available` is False, :func:`unavailable` says why, and the networks compute the same in plain
+PyTorch. The result has the same bits for any number of threads.
+"""
+
+from enas.networks.native.arguments import fits
+from enas.networks.native.library import available, unavailable
+from enas.networks.native.pool import average_pool, max_pool
+from enas.networks.native.projection import factorised_reduction, relu_project
+from enas.networks.native.separable import separable_conv
+
+__all__ = [
+    "available",
+    "average_pool",
+    "factorised_reduction",
+    "fits",
+    "max_pool",
+    "relu_project",
+    "separable_conv",
+    "unavailable",
+]

@@ -1,0 +1,40 @@
+"""Tensors as the kernels take them: bare pointers, channels last."""
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_DTYPES = (torch.float32, torch.bfloat16)
+
+
+def fits(x: Tensor) -> bool:
+    """Whether :func:`separable_conv` takes such a tensor: on the processor, (B, C, H, W), float32 or bfloat16."""
+    return x.device.type == "cpu" and x.dim() == 4 and x.dtype in _DTYPES and x.numel() > 0
+
+
+def halve(shape: torch.Size, stride: int) -> tuple[int, int, int, int]:
+    """Shape of what a step of ``stride`` leaves of images."""
+    n_images, n_channels, height, width = shape
+    return n_images, n_channels, -(-height // stride), -(-width // stride)
+
+
+def summand(add: Tensor | None, x: Tensor) -> Tensor | None:
+    """A tensor that is added to an output, as the kernels read it."""
+    return None if add is None else add.to(x.dtype).contiguous(memory_format=torch.channels_last)
+
+
+def empty_like(x: Tensor) -> Tensor:
+    """Room for a tensor of the same shape and type."""
+    return torch.empty_like(x, memory_format=torch.channels_last)
+
+
+def address(tensor: Tensor | None) -> ctypes.c_void_p:
+    """Where it begins; a null pointer for none."""
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def addresses(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+    """The same of several."""
+    return (ctypes.c_void_p * len(tensors))(*(None if tensor is None else tensor.data_ptr() for tensor in tensors))

@@ -1,0 +1,122 @@
+"""The library of the kernels: compiled at first use, loaded once.
+
+It is built with the compiler ``c++`` (or ``$CXX``) into the folder ``kernels`` of the cache (`enas.cache_folder`), once
+for each version of the sources, the compiler and the processor. What lies there is executed, so a folder that others
+may write to is refused.
+
+Loading it also tells the GNU allocator to keep freed pages for the next step.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from enas.cache_folder import private_folder
+from enas.errors import RunError
+
+_SOURCES = Path(__file__).parents[1] / "kernels"
+_FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-w")
+_TRIALS = (("-mprefer-vector-width=512", "-fopenmp"), ("-fopenmp",), ())  # the first that the compiler takes
+
+
+def available() -> bool:
+    """Whether the kernels can be used here; builds them at the first call (seconds). Never raises."""
+    return unavailable() is None
+
+
+def unavailable() -> str | None:
+    """Why the kernels cannot be used, for a line in the log; None where they can."""
+    if os.environ.get("ENAS_NATIVE") == "0":
+        return "switched off by ENAS_NATIVE=0"
+    found = _library()
+    return found if isinstance(found, str) else None
+
+
+def loaded() -> ctypes.CDLL:
+    """The library.
+
+    Raises:
+        RuntimeError: there is none, see `unavailable`.
+    """
+    library = _library()
+    if isinstance(library, str):
+        raise RuntimeError(f"the native kernels are not available: {library}")
+    return library
+
+
+@cache
+def _library() -> ctypes.CDLL | str:
+    """The library, or why there is none."""
+    if platform.system() not in ("Linux", "Darwin"):
+        return f"no kernels for {platform.system()}"
+    try:
+        library = _load(_path())
+        library.enas_keep_memory()
+        return library
+    except (OSError, subprocess.SubprocessError, RunError) as error:
+        return f"could not be built: {error}"
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    if path.exists():
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:  # damaged, as by a power cut; it is built anew
+            path.unlink(missing_ok=True)
+    _build(path)
+    return ctypes.CDLL(str(path))
+
+
+def _path() -> Path:
+    """The library's file, whose name stands for all that it depends on."""
+    compiler, sources = _compiler(), sorted(_SOURCES.glob("*.h")) + sorted(_SOURCES.glob("*.cpp"))
+    version = _run([compiler, "--version"], seconds=30)
+    version.check_returncode()
+    texts = [source.read_text(encoding="utf-8") for source in sources]
+    parts = [version.stdout, _processor(), repr((_FLAGS, _TRIALS)), *texts]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return private_folder("kernels") / f"kernels-{key}.so"
+
+
+def _build(path: Path) -> None:
+    """Compile it beside its place first, as two processes may build at once."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        target = Path(scratch) / path.name
+        _compile(target)
+        target.replace(path)
+
+
+def _compile(target: Path) -> None:
+    said = ""
+    for more in _TRIALS:
+        command = [_compiler(), *_FLAGS, *more, str(_SOURCES / "kernels.cpp"), "-o", str(target)]
+        done = _run(command, seconds=300)
+        if done.returncode == 0:
+            return
+        said = said or done.stderr.strip().partition("\n")[0]
+    raise RunError(f"{_compiler()} says: {said}")
+
+
+def _compiler() -> str:
+    return os.environ.get("CXX", "c++")
+
+
+def _run(command: list[str], *, seconds: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=seconds
+    )
+
+
+def _processor() -> str:
+    """What ``-march=native`` depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.platform()
+    told = {line for line in lines if line.startswith(("flags", "model name", "Features"))}
+    return platform.machine() + "".join(sorted(told))

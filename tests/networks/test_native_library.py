@@ -1,0 +1,56 @@
+"""The library of the kernels: built once into the cache folder, by two at once too, and never taken from others."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enas.networks import native
+
+needs_kernels = pytest.mark.skipif(not native.available(), reason=f"no native kernels: {native.unavailable()}")
+ASK = "from enas.networks.native import library; print(library.unavailable())"
+
+
+def start(cache: Path) -> "subprocess.Popen[str]":
+    environment = os.environ | {"ENAS_CACHE_DIR": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", ASK], env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+
+
+def ask(cache: Path) -> str:
+    return start(cache).communicate()[0].strip()
+
+
+def names(cache: Path) -> list[str]:
+    return sorted(path.relative_to(cache).as_posix() for path in cache.rglob("*"))
+
+
+@needs_kernels
+def test_two_processes_build_at_once_and_a_damaged_library_is_built_anew(tmp_path: Path) -> None:
+    cache = tmp_path / "the cache of Zoë"
+    first, second = start(cache), start(cache)
+    assert (first.communicate()[0].strip(), second.communicate()[0].strip()) == ("None", "None")
+    folder, file = names(cache)
+    assert folder == "kernels"
+    assert file.startswith("kernels/kernels-")
+    library = cache / file
+    built, content = library.stat().st_mtime_ns, library.read_bytes()
+    assert ask(cache) == "None"
+    assert library.stat().st_mtime_ns == built
+
+    library.write_bytes(content[:100])
+    assert ask(cache) == "None"
+    assert library.stat().st_size == len(content)
+    assert len(names(cache)) == 2
+
+
+@needs_kernels
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+def test_a_library_that_others_may_have_written_is_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels").chmod(0o777)
+    assert ask(tmp_path).startswith(f"could not be built: others may write to the cache folder {tmp_path}/kernels")
+    assert names(tmp_path) == ["kernels"]
