@@ -30,9 +30,16 @@ def test_else_the_platform_has_a_place(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_folder() == tmp_path / "home/.cache/enas"
-    monkeypatch.setenv("HOME", "")
-    with pytest.raises(RunError, match="no home folder for the cache; name a folder in the variable ENAS_CACHE_DIR"):
-        cache_folder()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root becomes somebody else")
+def test_somebody_without_a_home_is_told_what_to_do() -> None:
+    """Containers run as users that the system does not know."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME")}
+    code = "import os; from enas.cache_folder import cache_folder; os.setuid(12345); cache_folder()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8")
+    message = "there is no home folder for the cache; name a folder in the variable ENAS_CACHE_DIR"
+    assert done.stderr.strip().endswith(f"RunError: {message}")
 
 
 @posix
