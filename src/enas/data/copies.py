@@ -5,6 +5,8 @@ contrast and brightness, drop pixels, flip. Departures from ENAS-Tensorflow: all
 geometry is Pillow's (bilinear, black outside the picture).
 """
 
+import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from enas.data.checksum import checksum_file
 from enas.files import replacing
 from enas.progress import Progress
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 
 _RECIPE = 1  # part of the file's name: raise it when the same seed gives other copies
+_WHOLE = zlib.crc32(bytes(4))  # of all bytes that end in their own checksum
 _BLOCK_BYTES = 1 << 22  # of pixels at a time; the copies depend on it
 
 _ENLARGEMENT = 1.2
@@ -96,7 +100,7 @@ def write_copies(pixels: Pixels, n_aug_img: int, *, seed: int, path: Path, progr
         pixels: (n, H, W, C), C = 1 or 3, by custom a memory map.
         n_aug_img: how often each image is to be there, the original included, at least 1.
         seed: of the copies.
-        path: see `copies_path`; written atomically.
+        path: see `copies_path`; written atomically. Its last four bytes are the checksum of the pixels.
         progress: shows a bar while copies are made.
 
     Returns:
@@ -114,21 +118,37 @@ def write_copies(pixels: Pixels, n_aug_img: int, *, seed: int, path: Path, progr
         return found
     with replacing(path) as partial, partial.open("wb") as file:
         # Written, not mapped: a full disk is then an error and not the end of the process.
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.write(_header(shape))
+        checksum = 0
         for block in _blocks(pixels, n_aug_img, seed, progress):
-            file.write(np.ascontiguousarray(block).data)
-    written = _open(path, shape)
-    assert written is not None
-    return written
+            written = np.ascontiguousarray(block).data
+            file.write(written)
+            checksum = zlib.crc32(written, checksum)
+        file.write(checksum.to_bytes(4, "little"))
+    found = _open(path, shape)
+    assert found is not None, f"{path} was changed while it was written"
+    return found
 
 
 def _open(path: Path, shape: tuple[int, ...]) -> Pixels | None:
-    """The file as a memory map; None if there is none, or it is not whole."""
+    """The file as a memory map; None if there is none, or it is not as it was written."""
+    header = _header(shape)
     try:
-        pixels: Pixels = np.load(path, mmap_mode="r")
+        with path.open("rb") as file:
+            is_ours = file.read(len(header)) == header
+        if not is_ours or path.stat().st_size != len(header) + np.prod(shape, dtype=np.int64) + 4:
+            return None
+        if checksum_file(path, len(header)) != _WHOLE:
+            return None
+        return np.memmap(path, np.uint8, "r", offset=len(header), shape=shape)
     except (OSError, ValueError):
         return None
-    return pixels if pixels.shape == shape and pixels.dtype == np.uint8 else None
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return stream.getvalue()
 
 
 def _blocks(pixels: Pixels, n_aug_img: int, seed: int, progress: Progress) -> Iterator[Pixels]:

@@ -31,6 +31,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from enas.errors import DataError
+from enas.printable import printable
 
 Pixels = NDArray[np.uint8]
 
@@ -78,6 +79,11 @@ def quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def may_pass(reason: str) -> bool:
+    """Whether what kept a file from being read may go away without a change of the file."""
+    return reason.startswith((_REFUSED, _GONE, _NO_MEMORY))
 
 
 def read_header(path: Path) -> tuple[tuple[int, int], bool]:
@@ -131,7 +137,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     head = b""
     try:
         if not path.is_file():  # opening a pipe would wait for ever
-            raise DataError("is a link to nothing" if path.is_symlink() else "is not a file")
+            raise DataError(_no_file(path))
         with path.open("rb") as file:
             head = file.read(32)
             if not head:
@@ -151,7 +157,14 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(_reason(error)) from error
 
 
+_REFUSED, _GONE, _NO_MEMORY = "cannot be read", "is not there any more", "needs more memory than there is"
 _TOO_MANY = f"more than the {MAX_PIXELS:,} that are read; shrink it"
+
+
+def _no_file(path: Path) -> str:
+    if path.exists():
+        return "is not a file"
+    return "is a link to nothing" if path.is_symlink() else _GONE
 
 
 def _pixels_in(error: Exception) -> str:
@@ -170,10 +183,10 @@ def _name_content(head: bytes) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror}"
+        return f"{_REFUSED}: {error.strerror}"
     if isinstance(error, MemoryError):
-        return "needs more memory than there is"
-    text = " ".join(str(error).split())[:120] or type(error).__name__
+        return _NO_MEMORY
+    text = printable(" ".join(str(error).split())[:120]) or type(error).__name__
     return f"is truncated ({text})" if "truncated" in text.lower() else f"is damaged ({text})"
 
 

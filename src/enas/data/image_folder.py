@@ -1,8 +1,9 @@
 """Which files of a folder are images, and which class each belongs to.
 
 A class is a folder directly below the one that is named; whatever lies below a class, at any depth, belongs to it.
-Links are followed, but never back to a folder above. Hidden files and what systems leave behind (``.DS_Store``,
-``Thumbs.db``, ``__MACOSX``, ``.ipynb_checkpoints``) are no images and no classes.
+Links are followed, but never back to a folder above, and a class has each folder once, by the way with the fewest
+links: among folders that link to one another there are endlessly many ways. Hidden files and what systems leave behind
+(``.DS_Store``, ``Thumbs.db``, ``__MACOSX``, ``.ipynb_checkpoints``) are no images and no classes.
 """
 
 import os
@@ -10,15 +11,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import NamedTuple
 
 from enas.errors import DataError
+from enas.printable import printable, quoted
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"})
 _LEFT_BEHIND = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "thumbs.db"})
 _SPLITS = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
 _MOST_NAMED = 10
+_Identity = tuple[int, int]
 
 
 class ImageFile(NamedTuple):
@@ -48,7 +52,7 @@ class Listing:
         folder: as the user wrote it.
         files: all images, sorted by class, then path.
         folders: names of the folders directly below, sorted.
-        ignored: number of other files by suffix (or ``hidden``, ``link to a folder above``).
+        ignored: number of other files by suffix (or ``hidden``, ``link to a folder above``, ``folder linked again``).
     """
 
     folder: Path
@@ -59,7 +63,9 @@ class Listing:
     def describe_ignored(self) -> str:
         """What is not read, in words; empty if nothing was ignored."""
         kinds = sorted(self.ignored.items(), key=lambda kind: (-kind[1], kind[0]))
-        return ", ".join(f"{n:,} {kind}" for kind, n in kinds)
+        others = sum(n for _, n in kinds[_MOST_NAMED:])
+        more = f" and {others:,} of other kinds" if others else ""
+        return ", ".join(f"{n:,} {printable(kind)[:40]}" for kind, n in kinds[:_MOST_NAMED]) + more
 
 
 def list_images(folder: Path) -> Listing:
@@ -72,19 +78,22 @@ def list_images(folder: Path) -> Listing:
     files: list[ImageFile] = []
     folders: list[str] = []
     ignored: Counter[str] = Counter()
-    waiting: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(str(folder), "", frozenset())]
+    waiting: list[tuple[int, str, str, frozenset[_Identity]]] = [(0, "", str(folder), frozenset())]
+    seen: set[tuple[str, _Identity]] = set()
     while waiting:
-        place, prefix, above = waiting.pop()
+        n_links, prefix, place, above = heappop(waiting)
         here = _identity(place)
-        if here in above:
-            ignored["link to a folder above"] += 1
+        of_class = (prefix.partition("/")[0], here)
+        if here in above or of_class in seen:
+            ignored["link to a folder above" if here in above else "folder linked again"] += 1
             continue
+        seen.add(of_class)
         for entry in _entries(place):
             suffix = os.path.splitext(entry.name)[1].lower()
             if entry.name.startswith(".") or entry.name.lower() in _LEFT_BEHIND:
                 ignored["hidden"] += 1
             elif _is_folder(entry):
-                waiting.append((entry.path, f"{prefix}{entry.name}/", above | {here}))
+                heappush(waiting, (n_links + entry.is_symlink(), f"{prefix}{entry.name}/", entry.path, above | {here}))
                 folders += [] if prefix else [entry.name]
             elif suffix in SUFFIXES:
                 files.append(ImageFile(prefix + entry.name, *_size_and_time(entry)))
@@ -109,11 +118,13 @@ def find_classes(listing: Listing) -> tuple[str, ...]:
     if not classes:
         raise DataError(f"folder '{folder}' has no class folders: put each class's images into a folder of its own")
     if all(name.lower() in _SPLITS for name in classes):
-        raise DataError(f"the folders in '{folder}' are {quote(classes)}: name one of them, '{folder / classes[0]}'")
+        raise DataError(
+            f"the folders in '{folder}' are {quote(classes)}: name one of them, {quoted(folder / classes[0])}"
+        )
     if len(classes) == 1:
         raise DataError(
-            f"folder '{folder}' has one class folder, '{classes[0]}': at least two classes are needed, "
-            f"each a folder directly below; if the classes lie deeper, name '{folder / classes[0]}'"
+            f"folder '{folder}' has one class folder, {quoted(classes[0])}: at least two classes are needed, "
+            f"each a folder directly below; if the classes lie deeper, name {quoted(folder / classes[0])}"
         )
     refuse_empty_classes(listing.files, classes, folder)
     return classes
@@ -135,7 +146,8 @@ def match_classes(listing: Listing, classes: tuple[str, ...]) -> tuple[str, ...]
     folder = listing.folder
     if not listing.folders:
         raise DataError(f"folder '{folder}' has no class folders: it needs those of the training folder")
-    if unknown := [name for name in listing.folders if name not in classes]:
+    known = set(classes)
+    if unknown := [name for name in listing.folders if name not in known]:
         raise DataError(
             f"folder '{folder}' has classes that the training folder lacks: {quote(unknown)}; "
             f"known are {quote(classes)}"
@@ -150,9 +162,9 @@ def quote(names: Iterable[str]) -> str:
     >>> quote(["a", "b"])
     "'a', 'b'"
     """
-    listed = [repr(name) for name in names]
+    listed = list(names)
     more = f" and {len(listed) - _MOST_NAMED:,} more" if len(listed) > _MOST_NAMED else ""
-    return ", ".join(listed[:_MOST_NAMED]) + more
+    return ", ".join(map(quoted, listed[:_MOST_NAMED])) + more
 
 
 def _check_folder(folder: Path) -> None:
@@ -166,14 +178,14 @@ def _hint(folder: Path) -> str:
     if not folder.parent.is_dir():
         return f": there is no folder '{folder.parent}'"
     near = get_close_matches(folder.name, [entry.name for entry in _entries(str(folder.parent))], n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+    return f"; did you mean {' or '.join(map(quoted, near))}?" if near else ""
 
 
-def _identity(place: str) -> tuple[int, int]:
+def _identity(place: str) -> _Identity:
     try:
         info = os.stat(place)
     except OSError as error:
-        raise DataError(f"folder '{place}' cannot be read: {error.strerror}") from error
+        raise DataError(f"folder {quoted(place)} cannot be read: {error.strerror}") from error
     return info.st_dev, info.st_ino
 
 
@@ -182,7 +194,7 @@ def _entries(place: str) -> list[os.DirEntry[str]]:
         with os.scandir(place) as entries:
             return list(entries)
     except OSError as error:
-        raise DataError(f"folder '{place}' cannot be read: {error.strerror}") from error
+        raise DataError(f"folder {quoted(place)} cannot be read: {error.strerror}") from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -204,4 +216,4 @@ def _refuse_strange_names(listing: Listing) -> None:
     # Names go into tables and reports, which are UTF-8.
     for name in (*listing.folders, *(file.name for file in listing.files)):
         if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
-            raise DataError(f"folder '{listing.folder}' holds a name that is not UTF-8: {name!r}; rename it")
+            raise DataError(f"folder '{listing.folder}' holds a name that is not UTF-8: {quoted(name)}; rename it")

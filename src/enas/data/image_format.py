@@ -7,6 +7,7 @@ from pathlib import Path
 from enas.data.decode import quietly, read_header
 from enas.data.image_folder import list_images
 from enas.errors import DataError
+from enas.printable import quoted
 from enas.progress import Progress
 
 N_SAMPLED = 2_000
@@ -75,7 +76,7 @@ def _read_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, int],
             try:
                 headers.append(read_header(folder / name))
             except DataError as error:
-                problem = f"'{folder / name}' {error}"
+                problem = f"{quoted(folder / name)} {error}"
     if not headers:
         raise DataError(f"no image of '{folder}' can be read: {problem}")
     return headers

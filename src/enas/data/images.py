@@ -28,6 +28,7 @@ from enas.data.image_folder import (
 from enas.data.image_format import ImageFormat, infer_format
 from enas.data.pixels import image_hashes
 from enas.errors import DataError
+from enas.printable import quoted
 from enas.progress import Progress
 
 __all__ = ["ImageFormat", "ImageSet", "infer_format", "read_images"]
@@ -172,7 +173,7 @@ def _count(n_images: int) -> str:
 def _report_unreadable(folder: Path, cached: CachedImages, skip: bool, progress: Progress) -> None:
     n_bad = len(cached.unreadable)
     n_all = n_bad + len(cached.pixels)
-    listed = [f"'{folder / name}' {reason}" for name, reason in list(cached.unreadable.items())[:_MOST_LISTED]]
+    listed = [f"{quoted(folder / name)} {reason}" for name, reason in list(cached.unreadable.items())[:_MOST_LISTED]]
     count = f"{n_bad:,} of {_count(n_all)} of '{folder}' cannot be read"
     where = f"all are listed in '{cached.unreadable_list}'"
     if not skip:
