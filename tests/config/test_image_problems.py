@@ -57,7 +57,7 @@ def test_each_wrong_value_is_told(override: str, problem: str) -> None:
         ),
         ({"img_size": 8, "child_num_reductions": 4}, "child_num_reductions: 4 halvings leave nothing of img_size 8"),
         ({"val_data_dir": "v", "validation_split": 0.1}, "validation_split: has no place beside val_data_dir"),
-        ({"save_dir": "a", "output_dir": "b"}, "save_dir: 'a' is not 'b', but the key means output_dir"),
+        ({"save_dir": "a", "output_dir": "b"}, 'save_dir: "a" is not "b", but the key means output_dir'),
         ({"child_num_cells": 4, "child_fixed_arc": ARC}, "child_fixed_arc: architecture [1 2 1 3"),
     ],
 )

@@ -244,7 +244,7 @@ def test_the_schema_describes_every_key() -> None:
     trainer = definitions["Trainer"]["properties"]
     assert trainer["batch_size"] == {
         **{"default": 64, "description": "Samples per training step.", "minimum": 1, "title": "Batch Size"},
-        "type": "integer",
+        **{"type": "integer", "exclusiveMaximum": 2**31},
     }
     assert trainer["child_lr_reg"]["deprecated"]
     assert all(key in definitions["InputFn"]["properties"] for key in INERT_KEYS["input_fn"])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from enas.config.legacy import INERT_KEYS, TABLE_KEYS, Note, drop_inert_keys
+from enas.config.plain import show
 
 INERT_FLAGS = (
     *("child_block_size", "child_filter_size", "child_lr", "child_lr_cosine", "child_lr_dec_every"),
@@ -63,7 +64,9 @@ def _rename(trainer: dict[str, Any]) -> list[Note]:
         if trainer.get(name) is None:
             trainer[name] = value
         if trainer[name] != value:
-            clashes.append((f"trainer.{other}", f"{value!r} is not {trainer[name]!r}, but the key means {name}"))
+            clashes.append(
+                (f"trainer.{other}", f"{show(value)} is not {show(trainer[name])}, but the key means {name}")
+            )
     return clashes
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from enas.config.plain import show
+
 Note = tuple[str, str]  # dotted key path, text
 
 TABLE_KEYS = ("batch_size", "num_workers")
@@ -91,7 +93,12 @@ def _settle_regularisation(trainer: dict[str, Any]) -> list[Note]:
         return []
     value = trainer.pop("child_lr_reg")
     if trainer.setdefault("child_l2_reg", value) != value:
-        return [("trainer.child_lr_reg", f"{value} is not {trainer['child_l2_reg']}, but the key means child_l2_reg")]
+        return [
+            (
+                "trainer.child_lr_reg",
+                f"{show(value)} is not {show(trainer['child_l2_reg'])}, but the key means child_l2_reg",
+            )
+        ]
     return []
 
 
@@ -104,7 +111,7 @@ def _settle_monitor(trainer: dict[str, Any], regression: bool) -> list[Note]:
     if trainer.get("reward") is not None:
         return [("trainer.monitor", "has no effect here, since trainer.reward is given")]
     if reward is None or regression != (reward == "r2"):
-        return [("trainer.monitor", f"{monitor!r} has no effect here; trainer.reward chooses what is maximised")]
+        return [("trainer.monitor", f"{show(monitor)} has no effect here; trainer.reward chooses what is maximised")]
     trainer["reward"] = reward
     return []
 

@@ -18,7 +18,9 @@ AnySection = TypeVar("AnySection", bound=Section)
 def list_missing_files(config: Config | ImageConfig) -> list[str]:
     """The data that a loaded configuration names and that are not there, a line for each file or folder."""
     if isinstance(config, ImageConfig):
-        folders = [f"{key}: {path}: no such folder" for key, path in _image_folders(config) if not path.is_dir()]
+        folders = [
+            f"{key}: {path}: no such folder" for key, path in _image_folders(config) if not os.path.isdir(path)
+        ]  # never raises
         return folders + _missing(_checkpoints(config))
     return _missing([*_table_files(config), *_checkpoints(config), *_feature_names(config)])
 
@@ -46,7 +48,7 @@ def resolve_image_paths(config: ImageConfig, folder: Path) -> ImageConfig:
 
 
 def _missing(named: list[tuple[str, Path | None]]) -> list[str]:
-    return [f"{key}: {path}: no such file" for key, path in named if path and not path.exists()]
+    return [f"{key}: {path}: no such file" for key, path in named if path and not os.path.exists(path)]
 
 
 def _table_files(config: Config) -> Iterator[tuple[str, Path | None]]:

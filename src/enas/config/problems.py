@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import json
-import reprlib
 from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from enas.config.plain import show, show_text
+
 if TYPE_CHECKING:
     from enas.config.sections import Config, DataArgs
 
 Problem = tuple[str, str]  # dotted key path, text
+
+MAX_PROBLEMS = 20  # told in one error
+MAX_CHOICES = 3  # told of one value
 
 EXPECTED = {
     "int_parsing": "a whole number",
@@ -40,17 +43,22 @@ EXPECTED = {
 
 def report(path: str, text: str, *, where: str, overridden: Container[str]) -> str:
     """One line: the source (the file, or ``--set`` for an override), the key's path, the text."""
-    return f"{'--set' if path in overridden else where}: {path}: {text}"
+    return f"{'--set' if path in overridden else where}: {show_text(path)}: {text}"
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """The problems that pydantic found, one for each key."""
+    """The problems that pydantic found, one for each key; of very many the first."""
     sections = dict(walk_sections(model))
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[Any]] = {}
     for item in error.errors(include_url=False):
-        path = _known_path(item["loc"], sections)
-        found.setdefault(path, []).append(_describe_item(item, path, sections))
-    return [(path, _join_choices(texts)) for path, texts in found.items()]
+        found.setdefault(_locate(item["loc"], sections), []).append(item)
+    problems = []
+    for (parent, key), items in list(found.items())[:MAX_PROBLEMS]:
+        texts = [_describe_item(item, parent, key, sections) for item in items[:MAX_CHOICES]]
+        problems.append((_dotted(parent, key), _join_choices(texts)))
+    if len(found) > MAX_PROBLEMS:
+        problems.append(("…", f"and {len(found) - MAX_PROBLEMS:,} more keys are wrong"))
+    return problems
 
 
 def walk_sections(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
@@ -105,32 +113,30 @@ def _split_contradictions(args: DataArgs) -> Iterator[Problem]:
         yield "validation_split", "has no place beside validation_features; give one of the two"
 
 
-def _describe_item(item: Any, path: str, sections: dict[str, type[BaseModel]]) -> str:
-    kind, value = item["type"], _show(item["input"])
+def _describe_item(item: Any, parent: str, key: str, sections: dict[str, type[BaseModel]]) -> str:
+    kind, value = item["type"], show(item["input"])
     if kind == "extra_forbidden":
-        return f"unknown key; {_suggest(path, sections)}"
+        return f"unknown key; {_suggest(parent, key, sections)}"
     if kind == "missing":
-        parent, _, key = path.rpartition(".")
         return f"missing; {sections[parent].model_fields[key].description}"
     if kind == "value_error":
         return f"{value} {item['msg'].removeprefix('Value error, ')}"
     if kind == "string_pattern_mismatch":
-        parent, _, key = path.rpartition(".")
         return f"{value} should be: {sections[parent].model_fields[key].description}"
     if kind in EXPECTED:
         return f"{value} should be {EXPECTED[kind].format(**item.get('ctx', {}))}"
     return f"{value}: {item['msg']}"
 
 
-def _suggest(path: str, sections: dict[str, type[BaseModel]]) -> str:
+def _suggest(parent: str, key: str, sections: dict[str, type[BaseModel]]) -> str:
     """The nearest known key: the same name elsewhere, or a like name here, or a like name elsewhere."""
-    parent, _, key = path.rpartition(".")
+    name_given = key.rpartition(".")[2].lower()[:60]
     here = list(sections[parent].model_fields)
     elsewhere = {_dotted(section, name): name for section, model in sections.items() for name in model.model_fields}
-    same = [full for full, name in elsewhere.items() if name == key.lower()]
+    same = [full for full, name in elsewhere.items() if name == name_given]
     same.sort(key=lambda full: not full.startswith(f"{parent}."))
-    like_here = difflib.get_close_matches(key.lower(), here, n=1)
-    like = difflib.get_close_matches(key.lower(), elsewhere.values(), n=1, cutoff=0.75)
+    like_here = difflib.get_close_matches(name_given, here, n=1)
+    like = difflib.get_close_matches(name_given, elsewhere.values(), n=1, cutoff=0.75)
     nearest = same[:1] or like_here or [full for full, name in elsewhere.items() if name in like][:1]
     if not nearest:
         return f"known here: {', '.join(here)}"
@@ -138,14 +144,14 @@ def _suggest(path: str, sections: dict[str, type[BaseModel]]) -> str:
     return f'did you mean "{nearest[0] if "." in inner else inner}"?'
 
 
-def _known_path(location: Iterable[int | str], sections: dict[str, type[BaseModel]]) -> str:
-    """The dotted path of a location, without the tags that pydantic adds below a value."""
-    path = ""
+def _locate(location: Iterable[int | str], sections: dict[str, type[BaseModel]]) -> tuple[str, str]:
+    """The section and the key of a location, without the tags that pydantic adds below a value."""
+    parent = key = ""
     for part in location:
-        path = _dotted(path, str(part))
-        if path not in sections:
+        parent, key = _dotted(parent, key), str(part)
+        if key not in sections[parent].model_fields or _dotted(parent, key) not in sections:
             break
-    return path
+    return parent, key
 
 
 def _dotted(path: str, key: str) -> str:
@@ -156,11 +162,3 @@ def _join_choices(texts: list[str]) -> str:
     """The problems of one value, told once: ``"x" should be a whole number or 'auto'``."""
     first, *rest = dict.fromkeys(texts)
     return " or ".join([first, *(text.partition(" should be ")[2] or text for text in rest)])
-
-
-def _show(value: object) -> str:
-    """The value as it stands in a JSON file, long ones cut."""
-    if isinstance(value, str | int | float | bool | None):
-        text = json.dumps(value, ensure_ascii=False)
-        return text if len(text) <= 80 else f"{text[:77]}…"
-    return reprlib.repr(value)

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from enas.errors import ConfigError
 from enas.files import problem_of_name
+from enas.search_space import Architecture
 
 
 def _refuse_bool(value: object) -> object:
@@ -39,6 +41,14 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_arc(text: str) -> str:
+    try:
+        Architecture.from_text(text)
+    except ConfigError as error:
+        raise ValueError(f"is no architecture: {error}") from None
+    return text
+
+
 def _check_folds(value: int) -> int:
     if value == 1:
         raise ValueError("should be 0 (one split), at least 2")
@@ -53,17 +63,29 @@ def _check_even(value: int) -> int:
 
 NOT_BOOL = BeforeValidator(_refuse_bool)  # bounds go before it; pydantic writes those behind it wrongly in the schema
 EVEN = AfterValidator(_check_even)
-Count = Annotated[int, Field(ge=1), NOT_BOOL]
-Natural = Annotated[int, Field(ge=0), NOT_BOOL]
+Count = Annotated[int, Field(ge=1, lt=2**31), NOT_BOOL]
+Natural = Annotated[int, Field(ge=0, lt=2**31), NOT_BOOL]
 Number = Annotated[float, NOT_BOOL]
 Folds = Annotated[int, Field(ge=0), NOT_BOOL, AfterValidator(_check_folds)]
 RequiredPath = Annotated[Path, BeforeValidator(_blank_is_none)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 Delimiter = Annotated[str, Field(min_length=1, max_length=1), BeforeValidator(_spell_delimiter)]
 ProjectName = Annotated[str, AfterValidator(_check_name)]
-Arc = Annotated[str, Field(pattern=r"^\s*\[?\s*\d+([\s,]+\d+)*\s*\]?\s*$"), BeforeValidator(_join_numbers)]
+Arc = Annotated[
+    str,
+    Field(pattern=r"^\s*\[?\s*[0-9]+([\s,]+[0-9]+)*[\s,]*\]?\s*$"),
+    BeforeValidator(_join_numbers),
+    AfterValidator(_check_arc),
+]
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="The same seed gives the same run."), NOT_BOOL]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[Literal["float32", "bfloat16"], Field(description="Number format of the heavy products.")]
 TimeLimit = Annotated[Number | None, Field(gt=0, description="Seconds after which a run ends early; null: no limit.")]
+CheckpointSeconds = Annotated[
+    Number, Field(ge=0, description="Seconds between two checkpoints, at most; 0: every step.")
+]
+CheckpointEpochs = Annotated[
+    int | None, Field(ge=1, description="Epochs between two checkpoints; null: by seconds only."), NOT_BOOL
+]
+MaxMemory = Annotated[Number | None, Field(gt=0, description="GiB that the process may take; null: no limit.")]

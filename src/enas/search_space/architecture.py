@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 from enas.errors import ConfigError
 
+LARGEST = 999_999_999
+_BLANKS = " \t\n\r\f\v"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Architecture:
     """A short sequence of integers, hashable and immutable; what each one means is its search space's affair.
 
     Args:
-        values: non-negative integers, in the order of the space's encoding.
+        values: integers from 0 to LARGEST, in the order of the space's encoding.
 
     Raises:
-        ConfigError: a value is not a non-negative integer, or there is none.
+        ConfigError: a value is anything else, or there is none.
 
     Example:
         >>> str(Architecture((3, 0, 1, 2, 1, 1)))
@@ -28,9 +31,10 @@ class Architecture:
         if not self.values:
             raise ConfigError("an architecture needs at least one integer, but this one is empty")
         for position, value in enumerate(self.values, start=1):
-            if type(value) is not int or value < 0:
+            if type(value) is not int or not 0 <= value <= LARGEST:
                 raise ConfigError(
-                    f"integer {position} of an architecture is {value!r}; it must be an integer from 0 up"
+                    f"integer {position} of an architecture is {_show(value)}; "
+                    f"it must be an integer from 0 to {LARGEST:,}"
                 )
 
     def __str__(self) -> str:
@@ -48,10 +52,16 @@ class Architecture:
             >>> Architecture.from_text("3,0,1") == Architecture.from_text("[3 0 1]")
             True
         """
-        body = re.fullmatch(r"\s*(?:\[([\d\s,]*)\]|([\d\s,]*))\s*", text, flags=re.ASCII)
-        if body is None:
-            raise ConfigError(f"{text!r} is not an architecture; write integers such as '[3 0 1 2 1 1]' or '3,0,1'")
-        return cls(tuple(int(number) for number in re.split(r"[\s,]+", body[1] or body[2] or "") if number))
+        body = text.strip(_BLANKS)
+        body = body[1:-1] if body.startswith("[") and body.endswith("]") else body
+        parts = [part for part in re.split(rf"[{_BLANKS},]+", body) if part]
+        for position, part in enumerate(parts, start=1):
+            if not (part.isascii() and part.isdigit() and len(part) <= len(str(LARGEST))):
+                raise ConfigError(
+                    f"{_show(text)} is not an architecture: integer {position} is {_show(part)}; "
+                    "write integers such as '[3 0 1 2 1 1]' or '3,0,1'"
+                )
+        return cls(tuple(map(int, parts)))
 
     @classmethod
     def from_json(cls, value: object) -> "Architecture":
@@ -63,7 +73,7 @@ class Architecture:
         if isinstance(value, str):
             return cls.from_text(value)
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{value!r} is not an architecture; it must be a list of integers")
+            raise ConfigError(f"{_show(value)} is not an architecture; it must be a list of integers")
         return cls(tuple(value))
 
     def to_json(self) -> list[int]:
@@ -74,3 +84,13 @@ class Architecture:
     def from_integers(cls, integers: Iterable[int]) -> "Architecture":
         """Take the integers from any sequence of numbers, such as a row of an array."""
         return cls(tuple(int(value) for value in integers))
+
+
+def _show(value: object) -> str:
+    """The value for a message: short, whatever it is (Python refuses to write integers of thousands of digits)."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"a number of {value.bit_length()} bits"
+    if isinstance(value, list | tuple | dict | set | frozenset):
+        return f"a {type(value).__name__} of {len(value):,}"
+    text = value if isinstance(value, str) else str(value)
+    return repr(text if len(text) <= 60 else f"{text[:60]}…") if isinstance(value, str) else text[:60]

@@ -118,12 +118,17 @@ def validate_integers(architecture: Architecture, integers: tuple[Integer, ...])
     """
     if len(architecture.values) != len(integers):
         raise ConfigError(
-            f"architecture {architecture} has {len(architecture.values)} integers, "
+            f"architecture {_show(architecture)} has {len(architecture.values)} integers, "
             f"but this search space needs {len(integers)}"
         )
     for position, (value, integer) in enumerate(zip(architecture.values, integers, strict=True), start=1):
         if value >= integer.n_options:
             raise ConfigError(
-                f"integer {position} of architecture {architecture} is {value}, but {integer.meaning} "
+                f"integer {position} of architecture {_show(architecture)} is {value}, but {integer.meaning} "
                 f"must be from 0 to {integer.n_options - 1} ({integer.reason})"
             )
+
+
+def _show(architecture: Architecture) -> str:
+    text = str(architecture)
+    return text if len(text) <= 120 else f"{text[:120]}…"

@@ -21,6 +21,8 @@ from enas.search_space.base import (
     validate_integers,
 )
 
+MAX_LAYERS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class DenseLayer:
@@ -40,7 +42,7 @@ class DenseSpace:
     """Widths and skips of `n_layers` layers and, if `screens` are given, the number of features.
 
     Args:
-        n_layers: searched layers, at least 1.
+        n_layers: searched layers, 1 to MAX_LAYERS.
         widths: the widths that a layer may have, distinct.
         screens: the numbers of features that may be kept, distinct (None = all); empty: no such choice.
 
@@ -58,8 +60,8 @@ class DenseSpace:
     screens: tuple[int | None, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.n_layers < 1:
-            raise ConfigError(f"a dense space needs at least one layer, not n_layers={self.n_layers}")
+        if not 1 <= self.n_layers <= MAX_LAYERS:
+            raise ConfigError(f"a dense space has 1 to {MAX_LAYERS} layers, not n_layers={self.n_layers}")
         _check_options("widths", self.widths)
         if not self.widths:
             raise ConfigError("a dense space needs at least one width")

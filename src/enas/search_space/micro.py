@@ -30,6 +30,7 @@ OPERATIONS = (
     "max pool 3×3",
     "identity",
 )
+MAX_NODES = 16
 CELLS = ("normal", "reduction")
 
 _N_CONVOLUTIONS = 2
@@ -73,12 +74,12 @@ class MicroSpace:
     controller that can.
 
     Args:
-        n_nodes: nodes of a cell, at least 1.
+        n_nodes: nodes of a cell, 1 to MAX_NODES.
         convolution_bias: where the learned bias of the two convolutions starts (0 for the other operations).
         normal_bias: never learned; added for convolutions and subtracted for the rest, in the normal cell only.
 
     Raises:
-        ConfigError: n_nodes is below 1.
+        ConfigError: n_nodes is another number.
     """
 
     n_nodes: int = 5
@@ -86,8 +87,8 @@ class MicroSpace:
     normal_bias: float = 0.25
 
     def __post_init__(self) -> None:
-        if self.n_nodes < 1:
-            raise ConfigError(f"a micro space needs at least one node, not n_nodes={self.n_nodes}")
+        if not 1 <= self.n_nodes <= MAX_NODES:
+            raise ConfigError(f"a cell has 1 to {MAX_NODES} nodes, not n_nodes={self.n_nodes}")
 
     @cached_property
     def integers(self) -> tuple[Integer, ...]:
