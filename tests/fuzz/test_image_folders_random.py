@@ -74,14 +74,14 @@ class Mutations:
         )
         try:
             self._draw(ways)()
-        except OSError:  # a mutation before this one took its file away
+        except (OSError, ValueError):  # a mutation before this one took the file away, or all that was in it
             return
 
     def damage(self) -> None:
         path = self._file()
         content = bytearray(path.read_bytes())
         for _ in range(int(self._generator.integers(1, 5))):
-            content[int(self._generator.integers(len(content) or 1)) % max(len(content), 1)] ^= self._byte()
+            content[int(self._generator.integers(len(content)))] ^= self._byte()
         path.write_bytes(content)
 
     def cut(self) -> None:
