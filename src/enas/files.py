@@ -9,6 +9,7 @@ import csv
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,16 +93,31 @@ def read_json(path: Path) -> Any:
     """Read what `write_json` wrote.
 
     Raises:
-        RunError: the file is missing, unreadable or not JSON.
+        RunError: the file is missing, unreadable or not JSON, or a link that leads out of its folder.
     """
     try:
-        return json.loads(path.read_bytes())
+        _check_regular(path)
+        return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise RunError(f"{path} does not exist") from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise RunError(f"{path} is damaged, it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RunError(f"{path} is damaged, it is not JSON of ours: it is nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what may never end (a pipe, a device), and links to files of other folders, which nothing here makes."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise RunError(f"cannot read {path}: it is not a file")
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        raise RunError(f"{path} is a link that leads out of its folder; put the file itself there")
 
 
 def plain(value: Any) -> Any:
@@ -215,16 +231,24 @@ def read_tensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
     """Read what `write_tensors` wrote: the arrays and the metadata.
 
     Raises:
-        RunError: the file is missing, unreadable or damaged.
+        RunError: the file is missing, unreadable, damaged or too large for the memory, or a link that leads out of its
+            folder.
     """
+    import numpy as np
     from safetensors import SafetensorError, safe_open
 
     try:
+        _check_regular(path)
+        np.empty(path.stat().st_size, np.uint8)  # as much is needed; where it is refused safetensors would panic
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError:
         raise RunError(f"{path} does not exist") from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    except MemoryError:
+        raise RunError(f"cannot read {path}: its {path.stat().st_size:,} bytes do not fit into memory") from None
     except SafetensorError as error:
         raise RunError(f"{path} is damaged, it is not safetensors: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:  # a type or a shape that numpy does not have
+        raise RunError(f"{path} is damaged, it holds other tensors than ours: {error}") from error

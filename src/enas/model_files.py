@@ -6,6 +6,7 @@ from enas.errors import RunError
 from enas.files import read_json
 from enas.image_model import ImageModel
 from enas.image_model_files import load_image_model, save_image_model
+from enas.member_files import MODEL_FILE
 from enas.model import Model
 from enas.table_model import TableModel
 from enas.table_model_files import load_table_model, save_table_model
@@ -27,7 +28,7 @@ def load_model(folder: Path) -> TableModel | ImageModel:
     Raises:
         RunError: a file is missing, damaged or of another version.
     """
-    described = read_json(folder / "model.json")
+    described = read_json(folder / MODEL_FILE)
     if not isinstance(described, dict):
-        raise RunError(f"{folder / 'model.json'} is damaged: it does not describe a model")
+        raise RunError(f"{folder / MODEL_FILE} is damaged: it does not describe a model")
     return load_image_model(folder) if "plan" in described else load_table_model(folder)

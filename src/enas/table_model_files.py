@@ -7,37 +7,63 @@ that are used, columns and basis; ``candidate_<i>.safetensors`` the networks of 
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from pydantic import Field
 
+from enas.data.dataset import IntArray
 from enas.data.preprocess import Preprocessor, Scaler, Stem
-from enas.errors import ConfigError, RunError
-from enas.files import read_json, read_tensors, write_json, write_tensors
+from enas.files import write_json, write_tensors
+from enas.member_files import (
+    FORMAT,
+    MODEL_FILE,
+    MemberEntry,
+    Part,
+    check_members,
+    load_members,
+    naming,
+    read_description,
+    read_finite,
+    save_members,
+)
 from enas.model import Member
-from enas.search_space import Architecture, DenseSpace
-from enas.table_model import TableModel
+from enas.search_space import DenseSpace
+from enas.table_model import TableModel, count_networks
 
-FORMAT = 1
-"""Version of this layout; a file of another version is refused."""
+PREPROCESSING_FILE = "preprocessing.safetensors"
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Space(Part):
+    n_layers: int
+    widths: list[int]
+    screens: list[int | None]
+
+
+class _Description(Part):
+    format: int
+    space: _Space
+    members: Annotated[list[MemberEntry], Field(min_length=1)]
+    transforms: Annotated[list[Literal["none", "log1p", "asinh"]], Field(min_length=1)]
+    stem_features: list[Positive]
+    classes: list[str]
+    target_names: Annotated[list[str], Field(min_length=1)]
+    has_feature_names: bool
+    feature_names: Annotated[list[str], Field(min_length=1)]
 
 
 def save_table_model(model: TableModel, folder: Path) -> None:
     """Write the model into ``folder``; ``model.json`` comes last, so that where it stands the rest is whole."""
-    write_tensors(folder / "preprocessing.safetensors", _preprocessing_arrays(model))
-    for i, member in enumerate(model.members, start=1):
-        write_tensors(folder / f"candidate_{i}.safetensors", member.tensors)
+    write_tensors(folder / PREPROCESSING_FILE, _preprocessing_arrays(model))
+    members = save_members(model.members, folder)
     write_json(
-        folder / "model.json",
+        folder / MODEL_FILE,
         {
             "format": FORMAT,
             "space": asdict(model.space),
-            "members": [
-                {"architecture": m.architecture.to_json(), "share": m.share, "temperature": m.temperature}
-                for m in model.members
-            ],
+            "members": members,
             "n_folds": model.n_folds,
             "transforms": [preprocessor.scaler.transform for preprocessor in model.preprocessors],
             "stem_features": [stem.n_features for stem in model.preprocessors[0].stems],
@@ -55,16 +81,18 @@ def load_table_model(folder: Path) -> TableModel:
     Raises:
         RunError: a file is missing, damaged or of another version.
     """
-    described = read_json(folder / "model.json")
-    try:
-        if described["format"] != FORMAT:
-            raise RunError(f"{folder / 'model.json'} has format {described['format']}; this version reads {FORMAT}")
-        arrays, _ = read_tensors(folder / "preprocessing.safetensors")
-        model = _assemble(described, arrays, folder)
-        model.predict(np.zeros((1, len(model.feature_names)), np.float32))  # files of different models show here
-        return model
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ConfigError) as error:
-        raise RunError(f"the model in {folder} is damaged: {type(error).__name__}: {error}") from error
+    described = read_description(folder, _Description)
+    with naming(folder / MODEL_FILE):
+        space = DenseSpace(**{key: _tuple(value) for key, value in described.space.model_dump().items()})
+        if len(described.stem_features) != max(1, len(space.screens)):
+            raise ValueError(f"stem_features: {len(described.stem_features)} for {len(space.screens)} screens")
+    members = load_members(described.members, space, folder)
+    arrays = read_finite(folder / PREPROCESSING_FILE)
+    used = {space.screen(member.architecture) or 0 for member in members}
+    with naming(folder / PREPROCESSING_FILE, f"{MODEL_FILE} beside it may be of another model"):
+        model = _assemble(described, space, members, _preprocessors(described, arrays, used), arrays)
+    check_members(model.members, folder, lambda member: _check_network(model, member))
+    return model
 
 
 def _preprocessing_arrays(model: TableModel) -> dict[str, NDArray[Any]]:
@@ -82,41 +110,75 @@ def _preprocessing_arrays(model: TableModel) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _assemble(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: Path) -> TableModel:
-    space = DenseSpace(
-        described["space"]["n_layers"], tuple(described["space"]["widths"]), tuple(described["space"]["screens"])
-    )
-    members = []
-    for i, entry in enumerate(described["members"], start=1):
-        tensors, _ = read_tensors(folder / f"candidate_{i}.safetensors")
-        architecture = Architecture.from_json(entry["architecture"])
-        space.validate(architecture)
-        members.append(
-            Member(
-                architecture,
-                entry["share"],
-                entry["temperature"],
-                {name: torch.from_numpy(array) for name, array in tensors.items()},
-            )
-        )
-    preprocessors = tuple(
-        Preprocessor(
-            Scaler(transform, *(arrays[f"{fold}.{name}"] for name in ("fill", "center", "factor"))),
-            tuple(
-                Stem(arrays.get(f"{fold}.{i}.columns"), arrays.get(f"{fold}.{i}.basis"), n_features)
-                for i, n_features in enumerate(described["stem_features"])
-            ),
-        )
-        for fold, transform in enumerate(described["transforms"])
-    )
-    return TableModel(
+def _assemble(
+    described: _Description,
+    space: DenseSpace,
+    members: tuple[Member, ...],
+    preprocessors: tuple[Preprocessor, ...],
+    arrays: Mapping[str, NDArray[Any]],
+) -> TableModel:
+    model = TableModel(
         space=space,
-        members=tuple(members),
+        members=members,
         preprocessors=preprocessors,
-        feature_names=tuple(described["feature_names"]),
-        has_feature_names=described["has_feature_names"],
-        target_names=tuple(described["target_names"]),
-        classes=tuple(described["classes"]),
-        center=np.asarray(arrays["center"]),
-        factor=np.asarray(arrays["factor"]),
+        feature_names=tuple(described.feature_names),
+        has_feature_names=described.has_feature_names,
+        target_names=tuple(described.target_names),
+        classes=tuple(described.classes),
+        center=arrays["center"],
+        factor=arrays["factor"],
     )
+    if not model.classes:
+        for name in ("center", "factor"):
+            _check_shape(name, arrays[name], (model.n_folds, 1, model.n_outputs))
+    return model
+
+
+def _preprocessors(
+    described: _Description, arrays: Mapping[str, NDArray[Any]], used: set[int]
+) -> tuple[Preprocessor, ...]:
+    """One per fold; only the stems that are used have arrays."""
+    n_features = len(described.feature_names)
+    preprocessors = []
+    for fold, transform in enumerate(described.transforms):
+        statistics = [_vector(arrays, f"{fold}.{name}", n_features) for name in ("fill", "center", "factor")]
+        stems = [
+            Stem(arrays.get(f"{fold}.{i}.columns"), arrays.get(f"{fold}.{i}.basis"), k)
+            for i, k in enumerate(described.stem_features)
+        ]
+        for i in used:
+            _check_stem(stems[i], f"{fold}.{i}", n_features)
+        preprocessors.append(Preprocessor(Scaler(transform, *statistics), tuple(stems)))
+    return tuple(preprocessors)
+
+
+def _check_stem(stem: Stem, name: str, n_features: int) -> None:
+    """That it takes columns which there are, and as many as it says."""
+    columns: IntArray = np.arange(n_features) if stem.columns is None else stem.columns
+    _check_shape(f"{name}.columns", columns, (stem.n_features,))
+    if columns.dtype.kind not in "iu" or columns.min() < 0 or columns.max() >= n_features:
+        raise ValueError(f"{name}.columns should be numbers of features, from 0 to {n_features - 1}")
+    if stem.basis is not None:
+        _check_shape(f"{name}.basis", stem.basis, (stem.n_features, stem.n_inputs))
+
+
+def _vector(arrays: Mapping[str, NDArray[Any]], name: str, n_features: int) -> NDArray[Any]:
+    _check_shape(name, arrays[name], (n_features,))
+    return arrays[name]
+
+
+def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name} should be {shape}, not {array.shape}")
+
+
+def _check_network(model: TableModel, member: Member) -> None:
+    """Predict one row; and the number of outputs, which would be repeated in silence if it were 1."""
+    n_outputs = member.tensors["head_bias"].shape[-1]
+    if n_outputs != model.n_outputs or count_networks(member) < 1:
+        raise ValueError(f"it has {n_outputs} outputs instead of {model.n_outputs}")
+    model.only(member.architecture).predict(np.zeros((1, len(model.feature_names)), np.float32))
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

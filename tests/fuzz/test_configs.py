@@ -79,6 +79,8 @@ REFUSED_JSON: dict[str, tuple[str | bytes, str]] = {
     "half a surrogate pair in a key": (r'{"name": "x", "\ud800": 1}', r'the key "\ud800" should be text'),
     "terminal escape in a key": (r'{"name": "x", "\u001b[31m": 1}', r"\x1b[31m: unknown key"),
     "line feed in a key": (r'{"name": "x", "a\nb": 1}', r"a\nb: unknown key"),
+    "tab as a key": (r'{"name": "x", "\t": 1}', r"\t: unknown key"),
+    "tab where it cannot be": ('{"name" "\t": 1}', r'line 1, column 9: Expecting \':\' delimiter at `"\t": 1}`'),
     "empty key": ('{"name": "x", "trainer": {"": 1}}', "trainer.: unknown key"),
     "key with dots": ('{"name": "x", "trainer": {"a.b": 1}}', "trainer.a.b: unknown key"),
     "path of a key as a key": ('{"name": "x", "model.args": 1}', "model.args: unknown key"),

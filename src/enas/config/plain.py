@@ -81,7 +81,7 @@ def show_text(text: str, limit: int = 80) -> str:
     'a\\\\x1bb'
     """
     cut = text if len(text) <= limit else f"{text[: limit - 3]}…"
-    return printable(cut)
+    return printable(cut).replace("\t", "\\t")
 
 
 def _refuse(where: str, path: str, problem: str) -> NoReturn:
