@@ -139,7 +139,7 @@ DESCRIPTIONS: list[tuple[str, str, object, str]] = [
     ("table", "members.0.share", float("nan"), "is damaged, it is not JSON: NaN is no JSON"),
     ("table", "members.0.share", float("inf"), "is damaged, it is not JSON: Infinity is no JSON"),
     ("table", "members.0.temperature", ..., "members.0.temperature: Field required"),
-    ("table", "members.0.architecture", [0, 10**30, 0, 1], "model.json is damaged: integer 2 of an architecture is a number of 100 bits"),
+    ("table", "members.0.architecture", [0, 10**30, 0, 1], "integer 2 of an architecture is a number of"),
     ("table", "members.0.architecture", ["../../x"], "members.0.architecture.0: Input should be a valid integer"),
     ("table", "members.1.architecture", [1, 9, 1, 0], "integer 2 of architecture [1 9 1 0] is 9"),
     ("table", "members.0.architecture", [1, 0, 0, 0], "candidate_1.safetensors is damaged"),
