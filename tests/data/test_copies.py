@@ -180,6 +180,11 @@ def test_what_is_there_is_read_and_what_is_damaged_is_written_anew(write: Write,
     path.write_bytes(path.read_bytes()[:-100])
     assert np.array_equal(write(pixels), first)
     assert log.lines
+    for at in (6, 128, -100, -1):  # header, first and last pixels, checksum
+        content = bytearray(path.read_bytes())
+        content[at] ^= 4
+        path.write_bytes(content)
+        assert np.array_equal(write(pixels), first)
     assert not np.array_equal(write(pixels, seed=6), first)
 
 
