@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARTIAL_PREFIX = ".partial-"
+MAX_HEADER_BYTES = 10_000_000
+"""Of a file of tensors: some 100,000 names."""
 
 _RESERVED_ON_WINDOWS = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
 _MAX_NAME_BYTES = 200  # file systems take 255; the rest is for what is added
@@ -239,6 +241,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
 
     try:
         _check_regular(path)
+        _check_header(path)
         np.empty(path.stat().st_size, np.uint8)  # as much is needed; where it is refused safetensors would panic
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
@@ -252,3 +255,11 @@ def read_tensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
         raise RunError(f"{path} is damaged, it is not safetensors: {error}") from error
     except (AttributeError, TypeError, ValueError) as error:  # a type or a shape that numpy does not have
         raise RunError(f"{path} is damaged, it holds other tensors than ours: {error}") from error
+
+
+def _check_header(path: Path) -> None:
+    """A header is read as a whole, at ten times its size in memory; how long it is stands in the first 8 bytes."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise RunError(f"{path} is damaged, it is not safetensors: its header is too large, {length:,} bytes")

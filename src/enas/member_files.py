@@ -105,7 +105,8 @@ def check_members(members: Sequence[Member], folder: Path, check: Callable[[Memb
         RunError: it failed.
     """
     for i, member in enumerate(members, start=1):
-        with naming(_file_of(folder, i), f"{MODEL_FILE} beside it may be of another model"):
+        hint = f"{MODEL_FILE} beside it may be of another model"
+        with naming(_file_of(folder, i), hint), np.errstate(all="ignore"):
             check(member)
 
 

@@ -222,11 +222,15 @@ class Trap:
 
 TENSORS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "header too small"),
-    "seven bytes": (b"\x01" * 7, "header too small"),
-    "header of 2**63": (header(b"{}", length=2**63), "header too large"),
-    "header of 2**64 - 1": (header(b"{}", length=2**64 - 1), "header too large"),
+    "seven bytes": (b"\0" * 7, "header too small"),
+    "header of 2**63": (header(b"{}", length=2**63), "its header is too large, 9,223,372,036,854,775,808 bytes"),
+    "header of 2**64 - 1": (
+        header(b"{}", length=2**64 - 1),
+        "its header is too large, 18,446,744,073,709,551,615 bytes",
+    ),
     "header longer than the file": (header(b"{}", length=1000), "invalid header length"),
-    "header of 99 MB in a small file": (header(b"{}", length=99_000_000), "invalid header length"),
+    "header of 9 MB in a small file": (header(b"{}", length=9_000_000), "invalid header length"),
+    "header of 20 MB": (header(b"{" + b" " * 20_000_000 + b"}", 0), "header is too large, 20,000,002 bytes"),
     "no JSON": (header(b"\x80\x04K\x01.  "), "invalid "),
     "no UTF-8": (header(b'{"\xff": 1}'), "invalid UTF-8"),
     "a list": (header([]), "invalid JSON in header"),
