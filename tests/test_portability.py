@@ -113,10 +113,10 @@ def test_a_whole_run(tmp_path: Path, write: Any) -> None:
 MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 OF_POSIX = {
     "os": """chown chroot confstr fchmod fchown fdatasync fork forkpty getegid geteuid getgid getgroups getloadavg
-        getpgid getpriority getsid getuid initgroups kill killpg lchown lockf mkfifo mknod nice openpty pipe2 posix_fadvise
-        posix_fallocate posix_spawn pread pwrite sched_getaffinity sched_setaffinity sendfile setegid seteuid setgid
-        setpgid setsid setuid statvfs sync sysconf ttyname uname wait wait3 wait4 O_CLOEXEC O_DIRECTORY O_NOFOLLOW
-        O_SYNC WNOHANG""",
+        getpgid getpriority getsid getuid initgroups kill killpg lchown lockf mkfifo mknod nice openpty pipe2
+        posix_fadvise posix_fallocate posix_spawn pread pwrite sched_getaffinity sched_setaffinity sendfile setegid
+        seteuid setgid setpgid setsid setuid statvfs sync sysconf ttyname uname wait wait3 wait4 O_CLOEXEC
+        O_DIRECTORY O_NOFOLLOW O_SYNC WNOHANG""",
     "signal": """SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGUSR1 SIGUSR2 SIGXCPU SIGXFSZ
         alarm pause pthread_kill setitimer sigwait""",
 }
