@@ -219,7 +219,7 @@ def _flatten(image: Image.Image, mode: str, remarks: list[str]) -> Image.Image:
     if image.mode == "LAB":
         raise DataError("is in CIELAB colours; save it as RGB")
     if image.has_transparency_data:
-        layers = image.convert("RGBA")
+        layers = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy may be large
         if layers.getchannel("A").getextrema()[0] == 255:
             return layers.convert(mode)
         remarks.append(ON_WHITE)
