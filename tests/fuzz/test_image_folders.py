@@ -152,7 +152,9 @@ def test_read(tmp_path: Path, log: Any, tree: Tree, others: dict[str, int], told
         pytest.param({"a/x.png": encode(3)[:50]}, "train/a/x.png'", "is ", id="truncated"),
         pytest.param({"a/x.png": declaring(40_000, 40_000)}, "x.png'", "more than the 89,478,485", id="giant"),
         pytest.param({"a/x.png": declaring(2**31 - 1, 2**31 - 1)}, "x.png'", "more than the", id="absurdly giant"),
-        pytest.param({"a/x.png": declaring(9_000, 9_000)}, "train/a/x.png'", "is ", id="large and not there"),
+        pytest.param(
+            {"a/x.png": declaring(9_000, 9_000)}, "a/x.png'", "cannot hold 9,000 x 9,000", id="large and empty"
+        ),
         pytest.param({"a/x.png": declaring(0, 0)}, "train/a/x.png'", "is ", id="of no pixels"),
         pytest.param({"a/x.png": link("gone.png")}, "train/a/x.png'", "is a link to nothing", id="link to nothing"),
         pytest.param({"a/x.png": link("x.png")}, "train/a/x.png'", "is a link to nothing", id="link to itself"),

@@ -15,6 +15,7 @@ the caller knows the file, and may go on without it.
 """
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ from enas.printable import printable
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 89_478_485  # from here on Pillow suspects a decompression bomb: 256 MB of RGB
+
+# A damaged header may declare so many pixels that they fill the memory. More than _SURELY_FIT are decoded only from a
+# file that may hold them: PNG holds 8,000 in a byte, and other formats hold more only of an image of one colour.
+_SURELY_FIT = 8_000_000
+_MOST_PER_BYTE = 10_000
 
 # What happened to an image on its way; the words stand behind "n images".
 FIRST_FRAME = "of several frames or pages, of which the first is used"
@@ -144,8 +150,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 raise DataError("is empty (0 bytes)")
             file.seek(0)
             with Image.open(file, formats=_FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise DataError(f"has {image.width:,} x {image.height:,} pixels, {_TOO_MANY}")
+                _refuse_giant(image, os.fstat(file.fileno()).st_size)
                 yield image
     except DataError:
         raise
@@ -165,6 +170,14 @@ def _no_file(path: Path) -> str:
     if path.exists():
         return "is not a file"
     return "is a link to nothing" if path.is_symlink() else _GONE
+
+
+def _refuse_giant(image: Image.Image, n_bytes: int) -> None:
+    n_pixels, size = image.width * image.height, f"{image.width:,} x {image.height:,} pixels"
+    if n_pixels > MAX_PIXELS:
+        raise DataError(f"has {size}, {_TOO_MANY}")
+    if n_pixels > max(_SURELY_FIT, _MOST_PER_BYTE * n_bytes):
+        raise DataError(f"is damaged (its {n_bytes:,} bytes cannot hold {size})")
 
 
 def _pixels_in(error: Exception) -> str:
