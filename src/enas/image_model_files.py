@@ -56,8 +56,8 @@ class _Description(Part):
     plan: _Plan
     members: Annotated[list[MemberEntry], Field(min_length=1)]
     classes: list[str]
-    mean: list[float]
-    std: list[Annotated[float, Field(gt=0)]]
+    mean: list[Annotated[float, Field(ge=0, le=255)]]
+    std: list[Annotated[float, Field(gt=0, le=255)]]
 
 
 def save_image_model(model: ImageModel, folder: Path) -> None:

@@ -36,8 +36,8 @@ class MemberEntry(Part):
     """One member of the model."""
 
     architecture: list[int]
-    share: Annotated[float, Field(ge=0)]
-    temperature: Annotated[float, Field(gt=0)]
+    share: Annotated[float, Field(ge=0, le=1.001)]  # shares are rounded
+    temperature: Annotated[float, Field(gt=0, le=1e6)]
 
 
 Described = TypeVar("Described", bound=BaseModel)

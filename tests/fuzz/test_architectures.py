@@ -41,6 +41,7 @@ REFUSED = {
     "a blank that does not break": ("1\u00a02", r"integer 1 is '1\xa02'"),
     "null character": ("1 2\0", r"integer 2 is '2\x00'"),
     "half a surrogate pair": ("\ud800", r"integer 1 is '\ud800'"),
+    "nothing printable": ("\U000e0001" * 1000, r"integer 1 is '\U000e0001\U000e0001"),
     "ten digits": ("1 1000000000", "integer 2 is '1000000000'"),
     "10,000 digits": ("1 2 " + "9" * 10_000, "integer 3 is '99999"),
     "10,000 zeros": ("0" * 10_000, "integer 1 is '00000"),

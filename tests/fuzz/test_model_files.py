@@ -177,6 +177,8 @@ DESCRIPTIONS: list[tuple[str, str, object, str]] = [
     ("images", "members.1.architecture", [0] * 16, "candidate_2.safetensors is damaged"),
     ("images", "classes", ["a"], "classes: 1 and the plan's 4 do not agree"),
     ("images", "std", [0.0, 1.0, 1.0], "std.0: Input should be greater than 0"),
+    ("images", "std", [1e300] * 3, "std.0: Input should be less than or equal to 255"),
+    ("images", "members.0.temperature", 1e300, "members.0.temperature: Input should be less than or equal to"),
     ("images", "mean", [], "mean: 0 and the plan's 3 do not agree"),
     ("images", "mean", "dark", "mean: Input should be a valid list"),
 ]  # fmt: skip

@@ -92,5 +92,5 @@ def _show(value: object) -> str:
         return f"a number of {value.bit_length()} bits"
     if isinstance(value, list | tuple | dict | set | frozenset):
         return f"a {type(value).__name__} of {len(value):,}"
-    text = value if isinstance(value, str) else str(value)
-    return repr(text if len(text) <= 60 else f"{text[:60]}…") if isinstance(value, str) else text[:60]
+    text = repr(value[:100]) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
