@@ -40,7 +40,7 @@ MAX_PIXELS = 89_478_485  # from here on Pillow suspects a decompression bomb: 25
 
 # A damaged header may declare so many pixels that they fill the memory. More than _SURELY_FIT are decoded only from a
 # file that may hold them: PNG holds 8,000 in a byte, and other formats hold more only of an image of one colour.
-_SURELY_FIT = 8_000_000
+_SURELY_FIT = 4_000_000
 _MOST_PER_BYTE = 10_000
 
 # What happened to an image on its way; the words stand behind "n images".
