@@ -82,7 +82,8 @@ def run_fold(task: Task) -> Result:
     from enas.config import load_table_config
     from enas.console import Silent
     from enas.families.table import prepare_table, table_recipe
-    from enas.fit import fit
+    from enas.fit import Fit
+    from enas.journal import Journal
     from enas.table_model import TableModel
 
     torch.set_num_threads(1)
@@ -94,7 +95,7 @@ def run_fold(task: Task) -> Result:
     config, _ = load_table_config({"name": "genes", "seed": task.seed, **SETTINGS}, task.overrides)
     start = time.perf_counter()
     family = prepare_table(take(table, train), config, progress=Silent())
-    model = fit(family, table_recipe(config), progress=Silent(), record=lambda row: None).model
+    model = Fit(family, table_recipe(config), Journal(Silent(), 10, family.randomness)).run().model
     fitted = time.perf_counter()
     assert isinstance(model, TableModel)
     outputs = model.predict(table.features[test])

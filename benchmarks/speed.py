@@ -164,7 +164,7 @@ def search_step(n_rows: int, n_features: int) -> tuple[float, int]:
     from enas.networks.dense import DenseSupernet
     from enas.plan import choose_splits, make_space, prepare
     from enas.search_space import Architecture
-    from enas.training import GuardedStep, make_optimizer, network_loss
+    from enas.training import make_optimizer, network_loss
 
     config, table = make_config(STEP_SETTINGS), random_table(n_rows, n_features)
     assert table.target is not None
@@ -173,12 +173,14 @@ def search_step(n_rows: int, n_features: int) -> tuple[float, int]:
     _, folds = prepare(table, table.target, space, splits, config, "cpu", Silent())
     generator = torch.Generator().manual_seed(0)
     supernet = DenseSupernet(space=space, n_networks=1, n_inputs=folds.n_inputs, n_outputs=2, generator=generator)
-    step = GuardedStep(make_optimizer(supernet.parameters(), lr=1e-3, l2=1e-4), "speed", advice="")
+    optimizer = make_optimizer(supernet.parameters(), lr=1e-3, l2=1e-4)
     widest = Architecture.from_text("[4 4 1 4 1 1]")
 
     def once() -> None:
         rows = next(folds.batches(BATCH, 1, generator))
-        step(network_loss(supernet(folds.gather(widest, rows), widest), folds, rows, "cross_entropy").sum())
+        optimizer.zero_grad()
+        network_loss(supernet(folds.gather(widest, rows), widest), folds, rows, "cross_entropy").sum().backward()
+        optimizer.step()
 
     return best_seconds(once, n_runs=10), folds.n_inputs[0]
 
@@ -187,14 +189,15 @@ def fit_once(n_rows: int, n_features: int) -> tuple[float, float]:
     """Seconds of a short `fit`, and its peak memory as a multiple of the table."""
     from enas.console import Silent
     from enas.families.table import prepare_table, table_recipe
-    from enas.fit import fit
+    from enas.fit import Fit
+    from enas.journal import Journal
 
     config = make_config(SHORT_SETTINGS)
     before = peak()
     table = random_table(n_rows, n_features)
     start = time.perf_counter()
     family = prepare_table(table, config, progress=Silent())
-    fit(family, table_recipe(config), progress=Silent(), record=lambda row: None)
+    Fit(family, table_recipe(config), Journal(Silent(), 10, family.randomness)).run()
     return time.perf_counter() - start, (peak() - before) / table.features.nbytes
 
 

@@ -16,7 +16,8 @@ from enas.config import load_table_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.families.table import prepare_table, table_recipe
-from enas.fit import fit
+from enas.fit import Fit
+from enas.journal import Journal
 from enas.model import Member
 from enas.networks.dense import EPSILON, dense_tail
 from enas.table_model import TableModel
@@ -122,7 +123,7 @@ def test_values_of_a_trained_model_agree_with_exact_shapley_values(regression: b
     table = Dataset(x, tuple("abcdefgh"), True, tuple(map(str, range(120))), True, target, "x.tsv")
     config, _ = load_table_config({"name": "shapley", "device": "cpu"}, SETTINGS)
     family = prepare_table(table, config, progress=Silent())
-    model = fit(family, table_recipe(config), progress=Silent(), record=lambda row: None).model
+    model = Fit(family, table_recipe(config), Journal(Silent(), 10, family.randomness)).run().model
     assert isinstance(model, TableModel)
     found = attribute(model, x[:8], x[10:30])
     exact = np.stack([exact_shapley(model, row, x[10:30]) for row in x[:8]])  # (n, p, C)

@@ -77,7 +77,7 @@ def test_a_given_architecture_is_trained_without_a_search(open_auto: OpenAuto, a
     assert (row["architecture"], row["share_of_model"]) == (text, 1)
     assert row["shared_weight_score"] is None
     assert row["retrained_score"] == trained.fitted.candidates[0].reward
-    assert {line["stage"] for line in auto.run.read_log()} == {"retrain", "search and retraining", "fit", "train"}
+    assert {line["stage"] for line in auto.run.read_log()} == {"retrain", "search and retraining", "train"}
     assert not (auto.run.output_files / "enas_search_curves.pdf").exists()
     assert json.loads(auto.run.best_architecture.read_text())["shares"] == {text: 1}
     assert auto.evaluate().n_rows == 20

@@ -15,7 +15,8 @@ from enas.config import load_table_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.families.table import prepare_table, table_recipe
-from enas.fit import fit
+from enas.fit import Fit
+from enas.journal import Journal
 
 OpenAuto = Callable[..., Auto]
 OF_THE_MOMENT = {"environment.json", ".lock"}
@@ -95,7 +96,7 @@ def test_the_out_of_fold_estimate_of_noise_is_chance() -> None:
         table = Dataset(x, names, True, tuple(map(str, range(40))), True, target, "x.tsv")
         config, _ = load_table_config({"name": "noise", "device": "cpu", "seed": seed}, settings)
         family = prepare_table(table, config, progress=Silent())
-        fitted = fit(family, table_recipe(config), progress=Silent(), record=lambda row: None)
+        fitted = Fit(family, table_recipe(config), Journal(Silent(), 10, family.randomness)).run()
         scores.append(float((fitted.held_out.argmax(axis=1) == fitted.folds.judged_labels).mean()))
     # stratified folds make the true expectation a little less than a half; three standard errors are 0.09
     assert np.mean(scores) == pytest.approx(0.48, abs=0.09), scores

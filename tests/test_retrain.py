@@ -12,12 +12,14 @@ from enas.data.splits import Split, cross_folds, single_split
 from enas.errors import RunError
 from enas.families.table_learners import DenseAlone, Lesson
 from enas.folds import Folds, make_folds
+from enas.journal import Journal
 from enas.metrics.rewards import score
 from enas.networks.dense import DenseChild, DenseSupernet, skips_of
 from enas.networks.dropout import Dropout
-from enas.retrain import Candidate, best_epoch, retrain
+from enas.randomness import Randomness
+from enas.retrain import Candidate, Retraining, best_epoch
 from enas.search_space import Architecture, DenseSpace
-from enas.training import StepLog, make_optimizer
+from enas.training import make_optimizer
 
 SPACE = DenseSpace(2, (4, 8, 16))
 ONE = Architecture((2, 1, 1))
@@ -60,16 +62,14 @@ def train(child: DenseChild, folds: Folds, *, shuffle: bool = True, **settings: 
         generator=generator if shuffle else None,
     )
     optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
-    return retrain(
+    return Retraining(
         DenseAlone(child, lesson, optimizer, trainer.n_seeds, trainer.child_lr),
         ONE,
         folds,
         n_epochs=trainer.max_number_of_epoches_in_fixed,
         reward="r2" if folds.is_regression else "accuracy",
-        log=StepLog(Silent(), trainer.log_every_n_steps),
-        progress=Silent(),
-        record=lambda row: None,
-    )
+        journal=Journal(Silent(), trainer.log_every_n_steps, Randomness((generator,))),
+    ).run()
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
@@ -142,8 +142,8 @@ def test_batches_of_one_train_without_harm() -> None:
 def test_losses_that_stay_not_finite_end_the_retraining() -> None:
     x, target = make_table()
     folds = folds_of(np.full_like(x, np.inf), target, cross_folds(target, 4, seed=0))
-    with pytest.raises(RunError, match=r"\[2 1 1\].*not finite"):
-        train(child_of(folds), folds)
+    with pytest.raises(RunError, match=r"\[2 1 1\]: the loss was not finite.*after going back 3 times.*child_lr"):
+        train(child_of(folds), folds, max_number_of_epoches_in_fixed=20)
 
 
 def test_a_single_bad_row_costs_its_steps_and_no_more() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from enas.errors import ConfigError, RunError
 from enas.files import write_json
-from enas.run import check_name, create_run, latest_run, open_run
+from enas.run import check_name, create_run, latest_run, latest_unfinished_run, open_run
 
 NOW = datetime(2019, 12, 25, 10, 37, 54)
 
@@ -48,7 +48,9 @@ def test_a_new_run_stands_where_the_seed_put_it(tmp_path: Path) -> None:
 def test_runs_of_one_second_get_a_suffix_and_keep_their_order(tmp_path: Path) -> None:
     runs = [create_run(tmp_path, "a", now=NOW) for _ in range(11)]
     assert [run.path.name for run in runs[:3]] == ["1225_103754", "1225_103754_2", "1225_103754_3"]
-    assert latest_run(tmp_path, "a", finished=False) == runs[-1]
+    for run in runs:
+        run.begin("train", ["train"], None)
+    assert latest_unfinished_run(tmp_path, "a") == runs[-1]
 
 
 def test_the_latest_run_is_the_newest_finished_one_across_years(tmp_path: Path) -> None:
@@ -62,7 +64,11 @@ def test_the_latest_run_is_the_newest_finished_one_across_years(tmp_path: Path) 
     write_json(unfinished.best_architecture, {})  # a search alone: no model
     assert january.path.name < december.path.name
     assert latest_run(tmp_path, "a") == january
-    assert latest_run(tmp_path, "a", finished=False) == unfinished
+    unfinished.begin("search", ["search"], None)
+    assert latest_unfinished_run(tmp_path, "a") == unfinished
+    unfinished.done("search")
+    with pytest.raises(RunError, match="no unfinished run"):
+        latest_unfinished_run(tmp_path, "a")
 
 
 def test_no_run_says_what_to_do(tmp_path: Path) -> None:

@@ -10,15 +10,19 @@ from enas.console import Silent
 from enas.controller import Controller
 from enas.data.dataset import Target
 from enas.data.splits import cross_folds, single_split
+from enas.deadline import Deadline
 from enas.families.table_learners import Lesson, SharedDense
 from enas.folds import Folds, make_folds
+from enas.journal import Journal
 from enas.metrics.rewards import score
 from enas.networks.base import Supernet
 from enas.networks.dense import DenseSupernet
 from enas.networks.dropout import Dropout
-from enas.search import LOWEST_REWARD, N_DERIVED, Scored, Search, choose_candidates
+from enas.randomness import Randomness
+from enas.scored import Scored, choose_candidates
+from enas.search import LOWEST_REWARD, N_DERIVED, Search
 from enas.search_space import Architecture, DenseSpace
-from enas.training import StepLog, l2_penalty, make_optimizer, network_loss
+from enas.training import l2_penalty, make_optimizer, network_loss
 
 SPACE = DenseSpace(2, (4, 8, 16))
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,7 +61,14 @@ def separable(n: int = 48, n_folds: int = 4) -> Folds:
 
 
 def make_search(
-    folds: Folds, supernet: Supernet, space: DenseSpace, *, n_epochs: int, seed: int = 0, train_steps: int = 2
+    folds: Folds,
+    supernet: Supernet,
+    space: DenseSpace,
+    *,
+    n_epochs: int,
+    seed: int = 0,
+    train_steps: int = 2,
+    seconds: float | None = None,
 ) -> tuple[Search, list[dict[str, object]]]:
     generator = torch.Generator().manual_seed(seed)
     records: list[dict[str, object]] = []
@@ -70,18 +81,23 @@ def make_search(
         l2=trainer.child_l2_reg,
         generator=generator,
     )
+    optimizer = make_optimizer(supernet.parameters(), lr=trainer.child_lr, l2=0.0)
     search = Search(
-        learner=SharedDense(supernet, lesson, make_optimizer(supernet.parameters(), lr=trainer.child_lr, l2=0.0)),
+        learner=SharedDense(supernet, lesson, optimizer, trainer.child_lr),
         controller=Controller(space, tanh_constant=1.5, generator=generator),
         folds=folds,
         settings=ControllerSettings(train_steps=train_steps),
         reward="accuracy",
         n_epochs=trainer.max_number_of_epoches_in_search,
         n_judges=trainer.batch_size,
-        log=StepLog(Silent(), trainer.log_every_n_steps),
         generator=generator,
-        progress=Silent(),
-        record=lambda row: records.append(dict(row)),
+        journal=Journal(
+            Silent(),
+            trainer.log_every_n_steps,
+            Randomness((generator,)),
+            record=lambda row: records.append(dict(row)),
+            deadline=Deadline(seconds, clock=lambda: float(len(records))),
+        ),
     )
     return search, records
 
@@ -166,10 +182,10 @@ def test_training_the_shared_weights_lowers_their_loss() -> None:
 
 def test_the_search_stops_when_time_is_up_and_still_derives() -> None:
     folds = separable()
-    search, records = make_search(folds, dense_supernet(folds), SPACE, n_epochs=50)
-    search.out_of_time = lambda: len(records) == 3
+    # a clock that tells a second per epoch; 0.8 of 5 seconds are for the epochs
+    search, records = make_search(folds, dense_supernet(folds), SPACE, n_epochs=50, seconds=5)
     assert search.run().derived
-    assert len(records) == 3
+    assert len(records) == 4
 
 
 def test_a_large_single_split_rewards_on_one_minibatch_and_derives_on_all_rows() -> None:

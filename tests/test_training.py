@@ -9,10 +9,8 @@ from torch.testing import assert_close
 
 from enas.data.dataset import Target
 from enas.data.splits import cross_folds
-from enas.errors import RunError
 from enas.folds import Folds, make_folds
-from enas.nesterov import Nesterov
-from enas.training import GuardedStep, make_optimizer, network_loss
+from enas.training import make_optimizer, network_loss
 
 CLASSES = Target(("y",), np.repeat([0, 1, 2], [10, 6, 4]), ("a", "b", "c"))
 
@@ -74,37 +72,3 @@ def test_the_l2_penalty_has_the_gradient_of_its_formula() -> None:
     ((written @ x).sum() + 0.03 * written.square().sum()).backward()
     plain.step()
     assert_close(built_in, written)
-
-
-def guarded(weight: nn.Parameter) -> GuardedStep:
-    return GuardedStep(Nesterov([weight], lr=0.1, momentum=0.0), "training [1 0]", "lower child_lr")
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
-def test_a_loss_that_is_not_finite_skips_the_step_and_is_counted(bad: float) -> None:
-    weight = nn.Parameter(torch.ones(2))
-    step = guarded(weight)
-    step((weight * bad).sum())
-    assert (step.n_skipped, weight.tolist()) == (1, [1.0, 1.0])
-    step(weight.sum())
-    assert weight.tolist() == pytest.approx([0.9, 0.9])
-
-
-def test_five_in_a_row_end_the_run_with_advice() -> None:
-    weight = nn.Parameter(torch.ones(2))
-    step = guarded(weight)
-    for _ in range(4):
-        step(weight.sum() * float("nan"))
-    with pytest.raises(RunError, match=r"training \[1 0\].*5 times in a row.*child_lr"):
-        step(weight.sum() * float("nan"))
-    assert weight.tolist() == [1.0, 1.0]
-
-
-def test_a_good_step_starts_the_count_anew() -> None:
-    weight = nn.Parameter(torch.ones(2))
-    step = guarded(weight)
-    for _ in range(3):
-        for _ in range(4):
-            step(weight.sum() * float("nan"))
-        step(weight.sum())
-    assert step.n_skipped == 12

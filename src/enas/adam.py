@@ -5,7 +5,7 @@ compiles nothing and trains for three seconds. Large tensors are updated block b
 so that each block is read and written once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -62,6 +62,31 @@ class Adam:
         for parameter in self._parameters:
             if parameter.grad is not None:
                 self._update(parameter, parameter.grad)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint needs besides the weights: moments and number of steps of each parameter that has some."""
+        state: dict[str, Tensor] = {}
+        for i, parameter in enumerate(self._parameters):
+            if moments := self._moments.get(parameter):
+                state |= {f"{i}.first": moments.first.clone(), f"{i}.second": moments.second.clone()}
+                state[f"{i}.n_steps"] = torch.tensor(moments.n_steps)
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave, for the same parameters in the same order; from nothing: begin anew.
+
+        Raises:
+            ValueError: the state is of other parameters.
+        """
+        self._moments = {}
+        for i, parameter in enumerate(self._parameters):
+            if f"{i}.n_steps" in state:
+                first, second = (state[f"{i}.{name}"].to(parameter.device).clone() for name in ("first", "second"))
+                if first.numel() != parameter.numel():
+                    raise ValueError(
+                        f"the state of parameter {i} holds {first.numel()} numbers, not {parameter.numel()}"
+                    )
+                self._moments[parameter] = _Moments(first, second, int(state[f"{i}.n_steps"]))
 
     def _update(self, parameter: nn.Parameter, grad: Tensor) -> None:
         flat = parameter.detach().view(-1)

@@ -1,21 +1,19 @@
 """What ``enas.auto(config)`` returns: the pipeline as four steps, each reading its data and writing its files."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from enas.config import Config, Inference, load_config
 from enas.console import Console
-from enas.files import write_json
 from enas.progress import Progress
-from enas.run import Run, create_run, latest_run, open_run
+from enas.run import Run, latest_run, open_run, writing
 
 if TYPE_CHECKING:
     from enas.evaluate import Evaluation
-    from enas.families.source import Explained, Ready, Source
+    from enas.families.source import Explained, Source
+    from enas.job import Job
     from enas.model import Model
     from enas.predict import Prediction
     from enas.search_space import Architecture
@@ -40,9 +38,9 @@ class Auto:
         self.config, notes = load_config(config, overrides)
         self._run = open_run(Path(run)) if run is not None else None
         self._opened: Source | None = None
-        origin = config if isinstance(config, str | Path) else "a mapping"
+        self._origin = config if isinstance(config, str | Path) else None
         self.progress.line("=" * 58)
-        self.progress.line(f"----------Use the config from {origin}")
+        self.progress.line(f"----------Use the config from {self._origin or 'a mapping'}")
         for note in notes:
             self.progress.line(f"----------note: {note}")
         self.progress.line("=" * 58)
@@ -58,47 +56,80 @@ class Auto:
             self._run = latest_run(self.config.trainer.save_dir, self.config.name)
         return self._run
 
-    def run_all(self) -> None:
+    def run_all(self, *, resume: bool | str | Path = False) -> None:
         """Train, then evaluate, predict and explain, whichever the config has data for.
+
+        Args:
+            resume: go on with a run that `run_all` began, see `train`.
 
         Raises: as each of them.
         """
-        self.train()
-        for step in self._source.steps():
-            getattr(self, step)()
+        steps = todo = ["train", *self._source.steps()]
+        from enas.resume import check_config, find_run
 
-    def search(self) -> "Architecture":
+        if resume:
+            run = find_run(self.config, resume, "run")
+            grown = check_config(run, self.config)
+            todo = [step for step in steps if grown or step not in run.plan()["done"]]
+            self.progress.line(f"----------Resuming {run.path}; left: {', '.join(todo) or 'nothing'}")
+            self._run, resume = run, run.path
+        if "train" in todo:
+            self._train("run", steps, None, resume)
+        for step in todo:
+            if step != "train":
+                getattr(self, step)()
+
+    def search(self, *, resume: bool | str | Path = False) -> "Architecture":
         """Search without retraining; writes the leaderboard and the best architecture into a new run directory.
+
+        Args:
+            resume: go on with a run that `search` began, see `train`.
 
         Raises: as `train`.
         """
         from enas.train import search_only
 
         self.progress.line("----------In Search stage")
-        ready = self._source.prepare()
-        with self._new_run(ready, "search only") as run:
-            return search_only(run, ready.family, ready.recipe, progress=self.progress)
+        with self._take("search", ["search"], None, resume) as job:
+            self._run = job.run
+            return search_only(job.run, job.ready.family, job.ready.recipe, progress=self.progress, resumed=job.resumed)
 
-    def train(self, architecture: "str | Architecture | None" = None) -> "Training":
+    def train(
+        self, architecture: "str | Architecture | None" = None, *, resume: bool | str | Path = False
+    ) -> "Training":
         """Search, retrain the best architectures, and write a new run directory.
 
         Args:
             architecture: retrain just this one, without a search; None: what the config says.
+            resume: go on with a run that `train` began, from its last checkpoint: its directory, or True for the newest
+                unfinished one of that name. The config must be the same but for more epochs, more candidates and
+                another time limit.
 
         Raises:
             ConfigError: the config names no training data, or the architecture is not of its search space.
             DataError: the data cannot be read, or do not allow training.
-            RunError: the run directory cannot be written, or training broke down.
+            RunError: the run directory cannot be written, or training broke down, or what is to be resumed is not the
+                same any more.
+            Interrupted: the process was asked to stop, and the run was saved.
         """
+        return self._train("train", ["train"], architecture, resume)
+
+    def _train(
+        self, command: str, steps: list[str], architecture: "str | Architecture | None", resume: bool | str | Path
+    ) -> "Training":
         from enas.train import train
 
         self.progress.line("----------In Hyper & Training Search stage")
-        given = self._given(architecture)
-        ready = self._source.prepare()
-        if given:
-            ready.family.space.validate(given)
-        with self._new_run(ready, "train") as run:
-            return train(run, ready.family, ready.recipe, architecture=given, progress=self.progress)
+        with self._take(command, steps, architecture, resume) as job:
+            self._run = job.run
+            return train(
+                job.run,
+                job.ready.family,
+                job.ready.recipe,
+                architecture=job.architecture,
+                progress=self.progress,
+                resumed=job.resumed,
+            )
 
     def evaluate(self) -> "Evaluation":
         """Score the model on the config's test data; says which samples it has seen.
@@ -111,7 +142,7 @@ class Auto:
         self.progress.line("----------In Evaluation stage")
         settings = self.config.evaluator or Inference()
         run, model = self._load_model(settings)
-        with _writing(run, "evaluate"):
+        with writing(run, "evaluate"):
             result = self._source.evaluate(model, settings, run)
         self.progress.line(result.headline)
         self.progress.line(result.metrics.to_text())
@@ -126,7 +157,7 @@ class Auto:
         self.progress.line("----------In Prediction stage")
         settings = self.config.predictor or Inference()
         run, model = self._load_model(settings)
-        with _writing(run, "predict"):
+        with writing(run, "predict"):
             result = self._source.predict(model, settings, run)
         self.progress.line(f'Predicted values file is "{result.file}"')
         return result
@@ -137,7 +168,7 @@ class Auto:
         Raises: as `evaluate`.
         """
         run, model = self._load_model(self.config.evaluator or Inference())
-        with _writing(run, "explain"):
+        with writing(run, "explain"):
             result = self._source.explain(model, run)
         for line in result.summary:
             self.progress.line(line)
@@ -158,29 +189,12 @@ class Auto:
                 self._opened = ImageSource(self.config, self.progress)
         return self._opened
 
-    @contextmanager
-    def _new_run(self, ready: "Ready", step: str) -> Iterator[Run]:
-        """A new run directory, locked, with the config and what was read."""
-        config = self.config
-        run = create_run(config.trainer.save_dir, config.name, now=datetime.now(), facts={"seed": config.seed})
-        self._run = run
-        with _writing(run, step):
-            write_json(run.config, config.model_dump(mode="json"))
-            write_json(run.data, {"data_train": ready.facts})
-            yield run
+    def _take(
+        self, command: str, steps: Sequence[str], architecture: "str | Architecture | None", resume: bool | str | Path
+    ) -> "AbstractContextManager[Job]":
+        from enas.job import Order, take
 
-    def _given(self, architecture: "str | Architecture | None") -> "Architecture | None":
-        """The architecture that is named, here or in the config; one of images is checked before they are read."""
-        from enas.search_space import Architecture, MicroSpace
-
-        trainer = None if isinstance(self.config, Config) else self.config.trainer
-        named = architecture or (trainer.child_fixed_arc if trainer else None)
-        if named is None:
-            return None
-        given = Architecture.from_text(named) if isinstance(named, str) else named
-        if trainer:
-            MicroSpace(trainer.child_num_cells).validate(given)
-        return given
+        return take(Order(self.config, self._origin, command, steps, architecture, resume), self._source, self.progress)
 
     def _load_model(self, settings: Inference) -> tuple[Run, "Model"]:
         """The model, and the run that knows its training rows and takes its results: that of the checkpoint, if it lies
@@ -198,12 +212,3 @@ class Auto:
     def _list(self, files: Sequence[Path]) -> None:
         for file in files:
             self.progress.line(f"  {file}")
-
-
-@contextmanager
-def _writing(run: Run, step: str) -> Iterator[None]:
-    """Hold the run's lock; log the seconds that the step took."""
-    with run.lock():
-        start = time.perf_counter()
-        yield
-        run.log(stage=step, seconds=round(time.perf_counter() - start, 3))

@@ -1,6 +1,6 @@
 """The command line: one thin function per command; whatever is slow to import is imported where it is used.
 
-Exit codes: 0 done, 2 bad input (one clear message), 1 our fault, 130 interrupted.
+Exit codes: 0 done, 2 bad input (one clear message), 1 our fault, 130 interrupted, 143 terminated.
 """
 
 import os
@@ -15,6 +15,7 @@ import typer
 
 from enas.console import Console
 from enas.errors import ConfigError, EnasError
+from enas.interrupts import Interrupted, raise_on_terminate
 
 if TYPE_CHECKING:
     from enas.automl import Auto
@@ -47,6 +48,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as in trainer.batch_size=32; repeatable."),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with RUN, or with the newest unfinished run, from its last checkpoint.")
+]
+ResumedRun = Annotated[Path | None, typer.Argument(metavar="RUN", help="With --resume: the run folder to go on with.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every step, and the traceback of an internal error.")]
 
@@ -57,6 +62,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that cannot show a character gets "?" instead of a crash
             stream.reconfigure(errors="replace")
+    raise_on_terminate()
     app()
 
 
@@ -75,25 +81,31 @@ def show_version(
 @app.command()
 def run(
     config: ConfigFile,
+    resumed: ResumedRun = None,
+    resume: Resume = False,
     overrides: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Do all that the config has sections for, training first."""
     with guard(verbose):
-        open_auto(config, None, overrides, Console(quiet, verbose)).run_all()
+        which = choose_run(resume, resumed)
+        open_auto(config, None, overrides, Console(quiet, verbose)).run_all(resume=which)
 
 
 @app.command()
 def search(
     config: ConfigFile,
+    resumed: ResumedRun = None,
+    resume: Resume = False,
     overrides: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Search only; prints the architecture and how to train it."""
     with guard(verbose):
-        found = open_auto(config, None, overrides, Console(quiet, verbose)).search()
+        which = choose_run(resume, resumed)
+        found = open_auto(config, None, overrides, Console(quiet, verbose)).search(resume=which)
         text = str(found).strip("[]")
         typer.echo(f"architecture: {text}")
         typer.echo(f'train it:     enas train {shlex.quote(str(config))} --architecture "{text}"')
@@ -102,6 +114,8 @@ def search(
 @app.command()
 def train(
     config: ConfigFile,
+    resumed: ResumedRun = None,
+    resume: Resume = False,
     architecture: Annotated[
         str | None,
         typer.Option("--architecture", metavar="INTEGERS", help='Only train this one, as in "1 2 1 3 …" (images).'),
@@ -112,8 +126,8 @@ def train(
 ) -> None:
     """Search architectures and retrain the best, or train a given one."""
     with guard(verbose):
-        auto = open_auto(config, None, overrides, Console(quiet, verbose))
-        auto.train() if architecture is None else auto.train(architecture)
+        which = choose_run(resume, resumed)
+        open_auto(config, None, overrides, Console(quiet, verbose)).train(architecture, resume=which)
 
 
 @app.command()
@@ -271,6 +285,17 @@ def choose_demo(kind: str, folder: Path | None) -> tuple[str, Path]:
     return "genes", Path(kind)
 
 
+def choose_run(resume: bool, run: Path | None) -> bool | Path:
+    """What is to be resumed.
+
+    Raises:
+        ConfigError: a run is named, but not that it is to be resumed.
+    """
+    if run is not None and not resume:
+        raise ConfigError(f"{run}: a run is named after the config; to go on with it, add --resume")
+    return run if run is not None else resume
+
+
 @contextmanager
 def guard(verbose: bool) -> Iterator[None]:
     """Turn whatever a command raises into one message and its exit code."""
@@ -279,6 +304,9 @@ def guard(verbose: bool) -> Iterator[None]:
     except EnasError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
+    except Interrupted as stop:
+        typer.echo(stop, err=True)
+        raise typer.Exit(stop.exit_code) from None
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(130) from None

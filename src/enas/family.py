@@ -13,6 +13,7 @@ from enas.controller import Controller
 from enas.folds import Folds
 from enas.metrics.rewards import RewardName
 from enas.model import Member, Model
+from enas.randomness import Randomness
 from enas.run import Run
 from enas.search import SearchResult
 from enas.search_space import Architecture, SearchSpace
@@ -34,6 +35,7 @@ class Recipe:
         settings: how the controller learns.
         ensemble: average the candidates instead of taking the best.
         time_limit: seconds from the start; None: no limit.
+        checkpoint_seconds, checkpoint_epochs: between two checkpoints, whichever passes first.
     """
 
     n_epochs_search: int
@@ -47,6 +49,8 @@ class Recipe:
     settings: ControllerSettings
     ensemble: bool = False
     time_limit: float | None = None
+    checkpoint_seconds: float = 60.0
+    checkpoint_epochs: int | None = None
 
 
 class Family(Protocol):
@@ -65,8 +69,16 @@ class Family(Protocol):
         """What is maximised."""
 
     @property
+    def device(self) -> str:
+        """Where the networks live."""
+
+    @property
     def generator(self) -> torch.Generator:
-        """The source of all randomness."""
+        """What architectures and minibatches are drawn with."""
+
+    @property
+    def randomness(self) -> Randomness:
+        """All generators, that one included."""
 
     def computing(self) -> AbstractContextManager[object]:
         """Threads and precision to compute with."""

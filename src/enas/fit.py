@@ -1,24 +1,26 @@
 """From rows to a model, for every family: search, derive, retrain, combine. Writes no files."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from enas.checkpoint import State, join
 from enas.ensemble import Selection, cross_fitted, select
 from enas.errors import RunError
 from enas.family import Family, Recipe
 from enas.folds import Folds
+from enas.journal import Journal
 from enas.model import Member, Model
-from enas.progress import Progress
-from enas.retrain import Candidate, retrain
-from enas.search import Search, SearchResult, choose_candidates
+from enas.retrain import Candidate, Retraining
+from enas.scored import choose_candidates
+from enas.search import Search, SearchResult
 from enas.search_space import Architecture, SearchSpace
-from enas.training import StepLog
 
-Record = Callable[[Mapping[str, object]], None]
+SEARCH_SHARE = 0.6
+"""Of a time limit; the rest is for retraining."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,115 +56,144 @@ class Breakdown(RunError):
         self.model = model
 
 
-class Deadline:
-    """A time limit that search and retraining share.
-
-    Args:
-        seconds: from now; None = no limit.
-    """
-
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
-        self._start = time.monotonic()
-
-    def passed(self, share: float = 1.0) -> bool:
-        """Whether ``share`` of the time is over."""
-        return self._seconds is not None and time.monotonic() - self._start > share * self._seconds
-
-
-def fit(
-    family: Family,
-    recipe: Recipe,
-    *,
-    architecture: Architecture | None = None,
-    progress: Progress,
-    record: Record,
-) -> Fitted:
-    """Search and train; where training breaks down, the model made of the last good state goes with the error.
+@dataclass(slots=True)
+class Fit:
+    """Search and retraining of a family; `run` it once. It can be left after any step and taken up by another object.
 
     Args:
         family: the rows and the networks.
         recipe: how long and how.
+        journal: log, curves, checkpoints.
         architecture: retrain just this one, without a search.
-        progress: where the log goes.
-        record: takes one row of the training curves per epoch.
-
-    Raises:
-        Breakdown: the loss was not finite five times in a row.
     """
-    deadline, start = Deadline(recipe.time_limit), time.perf_counter()
-    with family.computing():
-        found = None if architecture else search(family, recipe, deadline, progress, record)
-        if found and found.failure:
-            raise Breakdown(found.failure, family.salvage(found))
-        chosen = _choose(family, recipe, found, architecture)
-        candidates = _retrain_all(family, recipe, chosen, found, deadline, progress, record)
-    record({"stage": "search and retraining", "seconds": round(time.perf_counter() - start, 3)})
-    return _combine(family, recipe, found, candidates)
 
+    family: Family
+    recipe: Recipe
+    journal: Journal
+    architecture: Architecture | None = None
+    _found: SearchResult | None = field(default=None, init=False)
+    _candidates: list[Candidate] = field(default_factory=list, init=False)
+    _begun_at: Mapping[str, Tensor] = field(default_factory=dict, init=False)
 
-def search(family: Family, recipe: Recipe, deadline: Deadline, progress: Progress, record: Record) -> SearchResult:
-    """Search and derive; half of a time limit is the search's."""
-    controller = family.make_controller(recipe.settings)
-    return Search(
-        learner=family.learn_shared(),
-        controller=controller,
-        folds=family.folds,
-        settings=recipe.settings,
-        reward=family.reward,
-        n_epochs=recipe.n_epochs_search,
-        n_judges=recipe.n_judges,
-        log=StepLog(progress, recipe.log_every),
-        generator=family.generator,
-        progress=progress,
-        record=record,
-        train_every=recipe.train_every,
-        derive_on_minibatch=recipe.derive_on_minibatch,
-        n_derived=recipe.n_derived,
-        out_of_time=lambda: deadline.passed(0.5),
-    ).run()
+    def run(self, resumed: State | None = None) -> Fitted:
+        """Search and train; where training breaks down, the model made of the last good state goes with the error.
 
+        Args:
+            resumed: a state of the same family and architecture. More candidates, or more epochs of what has not begun,
+                give what a run with these numbers gives from its start; with another number of epochs retraining begins
+                anew, since its schedule depends on it.
 
-def _choose(
-    family: Family, recipe: Recipe, found: SearchResult | None, architecture: Architecture | None
-) -> tuple[Architecture, ...]:
-    if architecture:
-        return (architecture,)
-    assert found is not None, "without an architecture there was a search"
-    return tuple(one.architecture for one in choose_candidates(found.derived, recipe.top_k, family.group))
+        Raises:
+            Breakdown: the loss was not finite, and going back did not help.
+            Interrupted: the process was asked to stop; the state is kept.
+        """
+        with self.family.computing():
+            found = None if self.architecture else self.search(resumed)
+            if found and found.failure:
+                raise Breakdown(found.failure, self.family.salvage(found))
+            self._retrain_all(resumed)
+        return _combine(self.family, self.recipe, found, tuple(self._candidates))
 
+    def search(self, resumed: State | None = None) -> SearchResult:
+        """Search and derive, in a share of the time."""
+        search = self._make_search()
+        if resumed and "found" in resumed:
+            self._found = search.recall(resumed["found"])
+            return self._found
+        if resumed:
+            search.load(resumed["search"])
+            self.family.randomness.restore(resumed["randomness"].tensors)
+        self._found = search.run()
+        return self._found
 
-def _retrain_all(
-    family: Family,
-    recipe: Recipe,
-    chosen: Sequence[Architecture],
-    found: SearchResult | None,
-    deadline: Deadline,
-    progress: Progress,
-    record: Record,
-) -> tuple[Candidate, ...]:
-    """Retrain each chosen architecture, the first always, the rest while there is time; stop at a failure."""
-    candidates: list[Candidate] = []
-    for architecture in chosen:
-        if candidates and candidates[-1].failure:
-            break
-        if candidates and deadline.passed():
-            progress.warn(f"time limit: {len(candidates)} of {len(chosen)} candidates are retrained")
-            break
-        progress.line(f"training {architecture}: {family.space.describe(architecture)}")
-        candidate = retrain(
-            family.learn_alone(architecture, found),
-            architecture,
-            family.folds,
-            n_epochs=recipe.n_epochs_fixed,
+    def state(self, **under_way: State) -> State:
+        """Where all of it stands: what is done, and beside it what is under way."""
+        randomness = State(tensors=self.family.randomness.position())
+        if self._found:
+            under_way["found"] = self._found.state()
+        if self._begun_at:
+            candidates = {str(i): candidate.state() for i, candidate in enumerate(self._candidates)}
+            under_way["candidates"] = join(**candidates)
+            under_way["begun_at"] = State(tensors=self._begun_at)
+        facts = {"elapsed": self.journal.deadline.elapsed, "n_epochs_fixed": self.recipe.n_epochs_fixed}
+        return join(facts, randomness=randomness, **under_way)
+
+    def _make_search(self) -> Search:
+        family, recipe = self.family, self.recipe
+        return Search(
+            controller=family.make_controller(recipe.settings),
+            learner=family.learn_shared(),
+            folds=family.folds,
+            settings=recipe.settings,
             reward=family.reward,
-            log=StepLog(progress, recipe.log_every),
-            progress=progress,
-            record=record,
+            n_epochs=recipe.n_epochs_search,
+            n_judges=recipe.n_judges,
+            generator=family.generator,
+            journal=self._journal("search", SEARCH_SHARE),
+            train_every=recipe.train_every,
+            derive_on_minibatch=recipe.derive_on_minibatch,
+            n_derived=recipe.n_derived,
         )
-        progress.line(f"training arc: {architecture}, valid {family.reward}: {candidate.reward:.4f}")
-        candidates.append(candidate)
-    return tuple(candidates)
+
+    def _journal(self, name: str, share: float) -> Journal:
+        """For a stage: its states become a part of all of it, and it has a share of the time that is left."""
+
+        def offer(state: Callable[[], State], *, epoch_ended: bool = False) -> None:
+            self.journal.offer(lambda: self.state(**{name: state()}), epoch_ended=epoch_ended)
+
+        return replace(self.journal, offer=offer, deadline=self.journal.deadline.part(share))
+
+    def _retrain_all(self, resumed: State | None) -> None:
+        """Retrain each chosen architecture, the first always, the rest while there is time; stop at a failure."""
+        progress, chosen = self.journal.progress, self._choose()
+        current = self._recall(resumed) if resumed and "begun_at" in resumed else None
+        self._begun_at = self._begun_at or self.family.randomness.position()
+        for architecture in chosen[len(self._candidates) :]:
+            if self._candidates and self._candidates[-1].failure:
+                break
+            if self._candidates and self.journal.deadline.passed():
+                progress.warn(f"time limit: {len(self._candidates)} of {len(chosen)} candidates are retrained")
+                break
+            progress.line(f"training {architecture}: {self.family.space.describe(architecture)}")
+            candidate = self._retrain(architecture, 1 / (len(chosen) - len(self._candidates)), current)
+            progress.line(f"training arc: {architecture}, valid {self.family.reward}: {candidate.reward:.4f}")
+            self._candidates.append(candidate)
+            current = None
+
+    def _recall(self, resumed: State) -> State | None:
+        """Take up what was retrained; returns the state of what is under way and of the generators, if there is one."""
+        self._begun_at = resumed["begun_at"].tensors
+        if resumed.facts["n_epochs_fixed"] != self.recipe.n_epochs_fixed:
+            self.journal.progress.line(
+                f"retraining begins anew, now with {self.recipe.n_epochs_fixed} epochs: its schedule depends on them"
+            )
+            self.family.randomness.restore(self._begun_at)
+            return None
+        candidates = resumed["candidates"]
+        self._candidates = [Candidate.from_state(candidates[name]) for name in candidates.facts]
+        self.family.randomness.restore(resumed["randomness"].tensors)
+        return resumed if "current" in resumed else None
+
+    def _retrain(self, architecture: Architecture, share: float, resumed: State | None) -> Candidate:
+        retraining = Retraining(
+            self.family.learn_alone(architecture, self._found),
+            architecture,
+            self.family.folds,
+            self.recipe.n_epochs_fixed,
+            self.family.reward,
+            self._journal("current", share),
+        )
+        if resumed:
+            retraining.load(resumed["current"])
+            self.family.randomness.restore(resumed["randomness"].tensors)
+        return retraining.run()
+
+    def _choose(self) -> tuple[Architecture, ...]:
+        if self.architecture:
+            return (self.architecture,)
+        assert self._found is not None, "without an architecture there was a search"
+        chosen = choose_candidates(self._found.derived, self.recipe.top_k, self.family.group)
+        return tuple(one.architecture for one in chosen)
 
 
 def _combine(family: Family, recipe: Recipe, found: SearchResult | None, candidates: tuple[Candidate, ...]) -> Fitted:

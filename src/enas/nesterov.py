@@ -125,11 +125,14 @@ class Nesterov:
         return {"momentum": torch.cat([view.reshape(-1) for view in self._momentum_views])}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave, for the same parameters in the same order.
+        """Go on from what `state` gave, for the same parameters in the same order; from nothing: begin anew.
 
         Raises:
             ValueError: the state is of other parameters.
         """
+        if not state:
+            self._momenta.zero_()
+            return
         momentum = state["momentum"]
         sizes = [view.numel() for view in self._momentum_views]
         if momentum.shape != (sum(sizes),):

@@ -21,12 +21,13 @@ class PolicyWatch:
         space: whose vocabularies have labels.
         n_epochs: of the search.
         progress: takes the warnings.
+        warned: labels that there was a warning about.
     """
 
     space: SearchSpace
     n_epochs: int
     progress: Progress
-    _warned: set[str] = field(default_factory=set, init=False)
+    warned: set[str] = field(default_factory=set, init=False)
 
     def __call__(self, architectures: Sequence[Architecture], epoch: int) -> dict[str, float]:
         """Shares by ``<vocabulary>_<option>``, such as ``operation_3``."""
@@ -34,8 +35,8 @@ class PolicyWatch:
         for vocabulary, values in shares.items():
             top = max(range(len(values)), key=values.__getitem__)
             label = vocabulary.labels[top]
-            if values[top] > COLLAPSED and epoch + 1 <= LATE * self.n_epochs and label not in self._warned:
-                self._warned.add(label)
+            if values[top] > COLLAPSED and epoch + 1 <= LATE * self.n_epochs and label not in self.warned:
+                self.warned.add(label)
                 self.progress.warn(
                     f"the policy has collapsed: {values[top]:.0%} of its choices are {label} in epoch {epoch + 1} of "
                     f"{self.n_epochs}; raise controller_exploration or lower controller_lr"

@@ -2,22 +2,28 @@
 
 The epoch with the best held-out score is kept; held-out outputs of *every* epoch are kept too (they are small), so that
 `ensemble.cross_fitted` can choose epochs without the rows it then judges.
+
+Where there is a time limit, as many epochs are planned as it has room for, and the learning rate comes to its end with
+the last of them.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from enas.checkpoint import State, join
+from enas.epochs import Epochs
 from enas.errors import RunError
 from enas.folds import Folds
+from enas.journal import Journal
 from enas.metrics.rewards import RewardName, judge
-from enas.progress import Progress
 from enas.search_space import Architecture
-from enas.training import GuardedStep, Learner, StepLog, run_epoch
+from enas.training import Learner
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +49,35 @@ class Candidate:
     n_skipped: int
     failure: str | None = None
 
+    def state(self) -> State:
+        """As a checkpoint keeps it."""
+        facts = {
+            "architecture": self.architecture.to_json(),
+            "best_epoch": self.best_epoch,
+            "reward": self.reward,
+            "tie": self.tie,
+            "n_skipped": self.n_skipped,
+            "failure": self.failure,
+        }
+        return join(
+            facts, outputs=State(tensors={"all": torch.from_numpy(self.outputs)}), tensors=State(tensors=self.tensors)
+        )
+
+    @classmethod
+    def from_state(cls, state: State) -> "Candidate":
+        """The inverse of `state`."""
+        facts = state.facts
+        return cls(
+            Architecture.from_json(facts["architecture"]),
+            state["outputs"].tensors["all"].numpy(),
+            facts["best_epoch"],
+            facts["reward"],
+            facts["tie"],
+            dict(state["tensors"].tensors),
+            facts["n_skipped"],
+            facts["failure"],
+        )
+
 
 def best_epoch(outputs: NDArray[np.float32], labels: NDArray[Any], reward: RewardName) -> int:
     """The epoch (first axis of ``outputs``) with the best score; ties by log-loss, then the earliest."""
@@ -50,20 +85,9 @@ def best_epoch(outputs: NDArray[np.float32], labels: NDArray[Any], reward: Rewar
     return int(np.lexsort((-np.arange(len(outputs)), tie, score))[-1])
 
 
-def retrain(
-    learner: Learner,
-    architecture: Architecture,
-    folds: Folds,
-    *,
-    n_epochs: int,
-    reward: RewardName,
-    log: StepLog,
-    progress: Progress,
-    record: Callable[[Mapping[str, object]], None],
-) -> Candidate:
-    """Train the networks of ``learner``, all of one architecture, and keep their best epoch.
-
-    Where training breaks down after an epoch or more, the best of these is returned with the `failure`.
+@dataclass(slots=True)
+class Retraining:
+    """The training of one architecture's networks; `run` it once. It can be left after any step and taken up again.
 
     Args:
         learner: an untrained child with its rows.
@@ -71,34 +95,86 @@ def retrain(
         folds: which rows judge.
         n_epochs: epochs over the training rows.
         reward: chooses the epoch.
-        log: told of each step.
-        progress: where the log goes.
-        record: takes one row of the training curves per epoch.
-
-    Raises:
-        RunError: the loss was not finite five times in a row in the first epoch.
+        journal: log, curves, checkpoints and the time that there is.
     """
-    step = GuardedStep(learner.optimizer, f"training {architecture}", learner.advice)
-    outputs: list[NDArray[np.float32]] = []
-    best, kept, failure = (-np.inf, -np.inf), dict[str, Tensor](), None
-    with progress.stage(f"training {architecture}", n_epochs) as advance:
-        for epoch in range(n_epochs):
-            try:
-                loss = run_epoch(learner, step, log, lambda n: [architecture] * n, epoch=epoch, n_epochs=n_epochs)
-            except RunError as error:
-                if not kept:
-                    raise
-                failure = str(error)
-                break
-            outputs.append(learner.judge(folds, [architecture])[0].float().cpu().numpy())
-            score, tie = (float(values[0]) for values in judge(reward, outputs[-1][None], folds.judged_labels))
-            if (score, tie) > best:
-                best, kept = (score, tie), dict(learner.part(architecture))
-            curves = {"epoch": epoch, "child_loss": loss, "valid_score": score, "valid_tie_break": tie}
-            record({"stage": "retrain", "architecture": str(architecture), **curves, "lr": learner.optimizer.lr})
-            advance(f"valid {score:.3f}")
-    if not kept:
-        raise RunError(f"training {architecture}: no epoch gave finite outputs; {learner.advice}")
-    stacked = np.stack(outputs)
-    chosen = best_epoch(stacked, folds.judged_labels, reward)
-    return Candidate(architecture, stacked, chosen, *best, kept, step.n_skipped, failure)
+
+    learner: Learner
+    architecture: Architecture
+    folds: Folds
+    n_epochs: int
+    reward: RewardName
+    journal: Journal
+    _epochs: Epochs = field(init=False)
+    _outputs: list[NDArray[np.float32]] = field(default_factory=list, init=False)
+    _best: tuple[float, float] = field(default=(-np.inf, -np.inf), init=False)
+    _kept: dict[str, Tensor] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        title = f"training {self.architecture}"
+        self._epochs = Epochs(self.learner, title, self.journal, lambda: self.journal.offer(self.state))
+
+    def run(self) -> Candidate:
+        """Train and keep the best epoch; where training breaks down after an epoch or more, the best of these.
+
+        Raises:
+            RunError: training broke down in the first epoch.
+        """
+        failure, start, n_before = None, time.monotonic(), self._epochs.epoch
+        with self.journal.progress.stage(self._epochs.title, self.n_epochs) as advance:
+            for _ in range(n_before):
+                advance("")
+            while self._epochs.epoch < self.n_epochs:
+                try:
+                    advance(self._run_epoch())
+                except RunError as error:
+                    if not self._kept:
+                        raise
+                    failure = str(error)
+                    break
+                self._fit_into_time((time.monotonic() - start) / (self._epochs.epoch - n_before))
+                self.journal.offer(self.state, epoch_ended=True)
+        if not self._kept:
+            raise RunError(f"{self._epochs.title}: no epoch gave finite outputs; {self.learner.advice}")
+        outputs = np.stack(self._outputs)
+        chosen = best_epoch(outputs, self.folds.judged_labels, self.reward)
+        n_skipped = self._epochs.n_skipped
+        return Candidate(self.architecture, outputs, chosen, *self._best, self._kept, n_skipped, failure)
+
+    def _run_epoch(self) -> str:
+        """Train, judge, keep the weights if they are the best so far; returns a word on the score."""
+        loss = self._epochs.run(lambda n: [self.architecture] * n, self.n_epochs)
+        self._outputs.append(self.learner.judge(self.folds, [self.architecture])[0].float().cpu().numpy())
+        score, tie = (
+            float(value[0]) for value in judge(self.reward, self._outputs[-1][None], self.folds.judged_labels)
+        )
+        if (score, tie) > self._best:
+            self._best, self._kept = (score, tie), dict(self.learner.part(self.architecture))
+        curves = {"epoch": self._epochs.epoch - 1, "child_loss": loss, "valid_score": score, "valid_tie_break": tie}
+        rate = self.learner.optimizer.lr
+        self.journal.record({"stage": "retrain", "architecture": str(self.architecture), **curves, "lr": rate})
+        return f"valid {score:.3f}"
+
+    def _fit_into_time(self, seconds_per_epoch: float) -> None:
+        n_more = max(self.journal.deadline.left, 0.0) / max(seconds_per_epoch, 1e-9)
+        if self._epochs.epoch + n_more < self.n_epochs:
+            n_fitting = self._epochs.epoch + int(n_more)
+            self.journal.progress.warn(f"time limit: {n_fitting} of {self.n_epochs} epochs of {self._epochs.title}")
+            self.n_epochs = n_fitting
+
+    def state(self) -> State:
+        """All that `load` needs."""
+        outputs = {"all": torch.from_numpy(np.stack(self._outputs))} if self._outputs else {}
+        return join(
+            {"best": self._best},
+            epochs=self._epochs.state(),
+            outputs=State(tensors=outputs),
+            kept=State(tensors=self._kept),
+        )
+
+    def load(self, state: State) -> None:
+        """Go on from what `state` gave; the generators go where they stood by themselves."""
+        score, tie = state.facts["best"]
+        self._best = (score, tie)
+        self._epochs.load(state["epochs"])
+        self._outputs = [one.numpy() for one in state["outputs"].tensors.get("all", ())]
+        self._kept = dict(state["kept"].tensors)

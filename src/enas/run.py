@@ -5,7 +5,9 @@
     config.json             the configuration with every default filled in
     environment.json        when it began, on what, with which versions
     data.json               hashes of what was read
+    steps.json              which command began it, its steps, and which of them are done
     metrics.jsonl           one JSON object a line, appended while the run goes on
+    checkpoint/             where training stands, the last two times that this was kept
     leaderboard.csv         every derived candidate with its scores
     best_architecture.json  the choice; written last, so that a run which has it and a model is finished
     models/                 weights (safetensors) and what goes with them (JSON)
@@ -17,7 +19,8 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +70,16 @@ class Run:
         return self.path / "metrics.jsonl"
 
     @property
+    def steps(self) -> Path:
+        """The command that began the run, its steps, and which of them are done."""
+        return self.path / "steps.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Directory of checkpoints."""
+        return self.path / "checkpoint"
+
+    @property
     def leaderboard(self) -> Path:
         """Every derived candidate with its scores."""
         return self.path / "leaderboard.csv"
@@ -90,6 +103,37 @@ class Run:
     def finished(self) -> bool:
         """Whether training came to its end; a search alone leaves an architecture but no model."""
         return self.best_architecture.is_file() and (self.models / "model.json").is_file()
+
+    def begin(self, command: str, steps: Sequence[str], architecture: str | None) -> None:
+        """Note what is to be done: ``enas <command>``, in these steps, training this architecture if one is given."""
+        noted = {"command": command, "architecture": architecture, "steps": list(steps), "done": []}
+        write_json(self.steps, noted)
+
+    def plan(self) -> dict[str, Any]:
+        """What `begin` noted, and which steps are done.
+
+        Raises:
+            RunError: there is no such note, or it is damaged.
+        """
+        noted = read_json(self.steps)
+        if not isinstance(noted, dict) or not {"command", "architecture", "steps", "done"} <= noted.keys():
+            raise RunError(f"{self.steps} is damaged: it does not say which steps are done")
+        return noted
+
+    def done(self, step: str) -> None:
+        """Note that a step is done."""
+        if self.steps.is_file():
+            noted = self.plan()
+            if step not in noted["done"]:
+                write_json(self.steps, noted | {"done": [*noted["done"], step]})
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether steps are left that can be taken up again."""
+        if not self.steps.is_file():
+            return False
+        noted = self.plan()
+        return bool(set(noted["steps"]) - set(noted["done"]))
 
     def log(self, **record: Any) -> None:
         """Append one record to ``metrics.jsonl``."""
@@ -126,6 +170,16 @@ class Run:
     @property
     def _holder(self) -> Path:
         return self.path / ".lock.json"
+
+
+@contextmanager
+def writing(run: Run, step: str) -> Iterator[None]:
+    """Hold the run's lock; at the end note that the step is done, and the seconds that it took."""
+    with run.lock():
+        start = time.perf_counter()
+        yield
+        run.log(stage=step, seconds=round(time.perf_counter() - start, 3))
+        run.done(step)
 
 
 def _describe_holder(path: Path) -> str:
@@ -201,25 +255,44 @@ def open_run(path: Path) -> Run:
         raise RunError(f"{environment} is damaged: it does not say when the run was created") from error
 
 
-def latest_run(save_dir: Path, name: str, *, finished: bool = True) -> Run:
-    """Find the newest run of a name, by its time of creation (directory names carry no year).
+def latest_run(save_dir: Path, name: str) -> Run:
+    """Find the newest run of a name whose training came to its end.
 
     Args:
         save_dir: where runs are kept.
         name: the project's name.
-        finished: pass over runs whose training did not come to its end.
 
     Raises:
         RunError: there is none.
     """
+    return _newest(
+        save_dir,
+        name,
+        lambda run: run.finished,
+        "there is no finished run of {name!r} in {parent}: call train() first (enas train), or name a run directory",
+    )
+
+
+def latest_unfinished_run(save_dir: Path, name: str) -> Run:
+    """Find the newest run of a name that has steps left.
+
+    Raises:
+        RunError: there is none.
+    """
+    return _newest(
+        save_dir,
+        name,
+        lambda run: run.is_unfinished,
+        "there is no unfinished run of {name!r} in {parent}, so nothing to resume; leave --resume out to begin one",
+    )
+
+
+def _newest(save_dir: Path, name: str, wanted: Callable[[Run], bool], otherwise: str) -> Run:
+    """By time of creation: directory names carry no year."""
     parent = _runs_of(save_dir, name)
-    candidates = [path.parent for path in parent.glob("*/environment.json")]
-    runs = [run for run in map(open_run, candidates) if run.finished or not finished]
+    runs = [run for path in parent.glob("*/environment.json") if wanted(run := open_run(path.parent))]
     if not runs:
-        kind = "finished run" if finished else "run"
-        raise RunError(
-            f"there is no {kind} of {name!r} in {parent}: call train() first (enas train), or name a run directory"
-        )
+        raise RunError(otherwise.format(name=name, parent=parent))
     # Of two runs of one second the suffix decides: "_10" is longer than "_9" and comes after it.
     return max(runs, key=lambda run: (run.created.timestamp(), len(run.path.name), run.path.name))
 

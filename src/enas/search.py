@@ -19,41 +19,37 @@ Departures from the paper and the originals, with reasons:
   on one minibatch and leave the choice to the reader.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from enas.adam import Adam
+from enas.checkpoint import State, join
 from enas.config import ControllerSettings
 from enas.controller import Controller
+from enas.epochs import Epochs
 from enas.errors import RunError
 from enas.folds import Folds
+from enas.journal import Journal
+from enas.lessons import Lessons
 from enas.metrics.rewards import RewardName, judge
 from enas.policy_watch import PolicyWatch
-from enas.progress import Progress
-from enas.reinforce import add_entropy, advantages, policy_loss
-from enas.reinforce import make_optimizer as make_policy_optimizer
+from enas.scored import Scored, by_reward
 from enas.search_space import Architecture
-from enas.training import GuardedStep, Learner, StepLog, run_epoch
+from enas.training import Learner
 
 N_DERIVED = 200
 """Architectures that the trained controller samples when deriving; duplicates are scored once."""
 
 _TOGETHER = 10  # architectures scored at once when deriving: more share more, and need more memory
 
+TRAINING_SHARE = 0.8
+"""Of a time limit; the rest is for deriving."""
+
 LOWEST_REWARD = -10.0
 """Log-loss and R² have no lower bound: one diverged network must not drown what the others teach."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """An architecture and its shared-weight score on held-out rows; ``tie`` orders equal rewards, higher is better."""
-
-    architecture: Architecture
-    reward: float
-    tie: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,10 +70,19 @@ class SearchResult:
     n_skipped: int
     failure: str | None
 
+    def state(self) -> State:
+        """As a checkpoint keeps it; `Search.recall` is the inverse."""
+        derived = [one.to_json() for one in self.derived]
+        return join(
+            {"derived": derived, "n_skipped": self.n_skipped, "failure": self.failure},
+            weights=State(tensors=self.learner.weights()),
+            controller=State(tensors=dict(self.controller.state_dict())),
+        )
+
 
 @dataclass(slots=True)
 class Search:
-    """One search; `run` it once.
+    """One search; `run` it once. It can be left after any step and taken up by another object (`state`, `load`).
 
     Args:
         learner: the shared weights.
@@ -87,14 +92,11 @@ class Search:
         reward: what is maximised.
         n_epochs: epochs over the training rows.
         n_judges: rows of the minibatch that rewards.
-        log: told of each step.
-        generator: the source of all randomness.
-        progress: where the log goes.
-        record: takes one row of the training curves per epoch.
+        generator: draws architectures and minibatches.
+        journal: log, curves, checkpoints and the time that there is.
         train_every: epochs between two lessons of the controller.
         derive_on_minibatch: score them on one minibatch, as the originals.
         n_derived: architectures that the trained controller samples when deriving; duplicates are scored once.
-        out_of_time: asked after each epoch; the search ends when it says yes.
     """
 
     learner: Learner
@@ -104,54 +106,124 @@ class Search:
     reward: RewardName
     n_epochs: int
     n_judges: int
-    log: StepLog
     generator: torch.Generator
-    progress: Progress
-    record: Callable[[Mapping[str, object]], None]
+    journal: Journal
     train_every: int = 1
     derive_on_minibatch: bool = False
     n_derived: int = N_DERIVED
-    out_of_time: Callable[[], bool] = lambda: False
-    _baseline: float = field(default=0.0, init=False)
+    _epochs: Epochs = field(init=False)
+    _lessons: Lessons = field(init=False)
+    _watch: PolicyWatch = field(init=False)
+    _loss: float | None = field(default=None, init=False)
+    _failure: str | None = field(default=None, init=False)
+    _drawn: Mapping[str, Tensor] = field(default_factory=dict, init=False)
+    _scored: list[Scored] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        training = self.journal.until(self.journal.deadline.part(TRAINING_SHARE))
+        self._epochs = Epochs(self.learner, "search", training, self._offer)
+        self._lessons = Lessons(self.controller, self.settings, self._rewards, self.generator, training, self._offer)
+        self._watch = PolicyWatch(self.controller.space, self.n_epochs, self.journal.progress)
 
     def run(self) -> SearchResult:
-        """Search, then derive; also from what there is when the loss was not finite five times in a row (`failure`)."""
-        step = GuardedStep(self.learner.optimizer, "search", self.learner.advice)
-        policy = make_policy_optimizer(self.controller, self.settings.lr)
-        watch = PolicyWatch(self.controller.space, self.n_epochs, self.progress)
-        failure, last_good = None, self.learner.weights()
-        with self.progress.stage("search", self.n_epochs) as advance:
-            for epoch in range(self.n_epochs):
-                try:
-                    loss = run_epoch(self.learner, step, self.log, self._sample, epoch=epoch, n_epochs=self.n_epochs)
-                except RunError as error:
-                    failure = str(error)
-                    self.learner.restore(last_good)
-                    break
-                last_good = self.learner.weights()
-                curves: dict[str, float] = {}
-                if (epoch + 1) % self.train_every == 0:
-                    curves = self._train_controller(policy)
-                shares = watch(self._show_samples(), epoch)
-                rate = self.learner.optimizer.lr
-                self.record({"stage": "search", "epoch": epoch, "child_loss": loss, "lr": rate, **curves, **shares})
-                advance(f"reward {curves['reward']:.3f}" if curves else "")
-                if self.out_of_time():
-                    self.progress.warn(f"time limit: the search stops after epoch {epoch + 1} of {self.n_epochs}")
-                    break
-        return SearchResult(self.derive(), self.learner, self.controller, step.n_skipped, failure)
+        """Search, then derive; where training breaks down, derive from what there is and say so (`failure`)."""
+        progress = self.journal.progress
+        if not self._drawn:
+            with progress.stage("search", self.n_epochs) as advance:
+                for _ in range(self._n_complete):
+                    advance("")
+                while self._n_complete < self.n_epochs and not self._failure:
+                    advance(self._run_epoch())
+                    if self._epochs.journal.deadline.passed():
+                        progress.warn(f"time limit: the search stops in epoch {self._epochs.epoch} of {self.n_epochs}")
+                        break
+        return SearchResult(self.derive(), self.learner, self.controller, self._epochs.n_skipped, self._failure)
+
+    @property
+    def _n_complete(self) -> int:
+        """Epochs whose lessons are over, too."""
+        return self._epochs.epoch - (self._loss is not None)
+
+    def _run_epoch(self) -> str:
+        """Train the shared weights, then the controller; returns a word on the rewards."""
+        if self._loss is None:
+            try:
+                self._loss = self._epochs.run(self._sample, self.n_epochs)
+            except RunError as error:
+                self._failure = str(error)
+                return ""
+        epoch = self._epochs.epoch - 1
+        curves = self._lessons.run() if (epoch + 1) % self.train_every == 0 else {}
+        shares = self._watch(self._show_samples(), epoch)
+        rate = self.learner.optimizer.lr
+        self.journal.record(
+            {"stage": "search", "epoch": epoch, "child_loss": self._loss, "lr": rate, **curves, **shares}
+        )
+        self._loss = None
+        self.journal.offer(self.state, epoch_ended=True)
+        return f"reward {curves['reward']:.3f}" if curves else ""
 
     def derive(self) -> tuple[Scored, ...]:
         """Sample, score each distinct architecture on all held-out rows, best first."""
-        distinct = list(dict.fromkeys(self._sample(self.n_derived)))
-        groups = [distinct[start : start + _TOGETHER] for start in range(0, len(distinct), _TOGETHER)]
-        judges = self._judges() if self.derive_on_minibatch else self.folds
-        scored: list[Scored] = []
-        with self.progress.stage(f"deriving from {len(distinct)} architectures", len(groups)) as advance:
+        randomness = self.journal.randomness
+        if not self._drawn:
+            self._drawn = randomness.position()
+            distinct, judges = self._draw()
+        else:
+            with randomness.at(self._drawn):
+                distinct, judges = self._draw()
+        groups = [distinct[start : start + _TOGETHER] for start in range(len(self._scored), len(distinct), _TOGETHER)]
+        with self.journal.progress.stage(f"deriving from {len(distinct)} architectures", len(groups)) as advance:
             for group in groups:
-                scored += self.score(group, judges)
-                advance(f"best {max(one.reward for one in scored):.3f}")
-        return tuple(sorted(scored, key=_by_reward, reverse=True))
+                if self._scored and self.journal.deadline.passed():
+                    words = f"time limit: {len(self._scored)} of {len(distinct)} architectures are scored"
+                    self.journal.progress.warn(words)
+                    break
+                self._scored += self.score(group, judges)
+                advance(f"best {max(one.reward for one in self._scored):.3f}")
+                self._offer()
+        return tuple(sorted(self._scored, key=by_reward, reverse=True))
+
+    def _draw(self) -> tuple[list[Architecture], Folds]:
+        """What is derived from, and the rows that judge."""
+        distinct = list(dict.fromkeys(self._sample(self.n_derived)))
+        return distinct, self._judges() if self.derive_on_minibatch else self.folds
+
+    def _offer(self) -> None:
+        self.journal.offer(self.state)
+
+    def state(self) -> State:
+        """All that `load` needs."""
+        facts = {
+            "loss": self._loss,
+            "failure": self._failure,
+            "warned": sorted(self._watch.warned),
+            "scored": [one.to_json() for one in self._scored],
+        }
+        return join(
+            facts,
+            epochs=self._epochs.state(),
+            lessons=self._lessons.state(),
+            controller=State(tensors=dict(self.controller.state_dict())),
+            drawn=State(tensors=self._drawn),
+        )
+
+    def load(self, state: State) -> None:
+        """Go on from what `state` gave; the generators go where they stood by themselves."""
+        self._loss, self._failure = state.facts["loss"], state.facts["failure"]
+        self._watch.warned.update(state.facts["warned"])
+        self._scored = [Scored.from_json(one) for one in state.facts["scored"]]
+        self._epochs.load(state["epochs"])
+        self._lessons.load(state["lessons"])
+        self.controller.load_state_dict(dict(state["controller"].tensors))
+        self._drawn = state["drawn"].tensors
+
+    def recall(self, state: State) -> SearchResult:
+        """What an earlier search of the same kind left (`SearchResult.state`)."""
+        self.learner.restore(state["weights"].tensors)
+        self.controller.load_state_dict(dict(state["controller"].tensors))
+        derived = tuple(Scored.from_json(one) for one in state.facts["derived"])
+        return SearchResult(derived, self.learner, self.controller, state.facts["n_skipped"], state.facts["failure"])
 
     def score(self, architectures: Sequence[Architecture], judges: Folds) -> list[Scored]:
         """Score with shared weights on the rows that ``judges`` hold out."""
@@ -160,35 +232,16 @@ class Search:
         rewards = np.maximum(rewards, LOWEST_REWARD)
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
 
+    def _rewards(self, architectures: Sequence[Architecture]) -> list[float]:
+        return [one.reward for one in self.score(architectures, self._judges())]
+
     def _sample(self, n: int) -> list[Architecture]:
+        """Architectures from the policy as it is."""
         with torch.no_grad():
             return self.controller.sample(n, self.generator).architectures
 
-    def _train_controller(self, policy: Adam) -> dict[str, float]:
-        """``train_steps`` updates; returns means over the epoch."""
-        rewards: list[float] = []
-        entropies: list[float] = []
-        for i in range(self.settings.train_steps):
-            sample = self.controller.sample(self.settings.num_aggregate, self.generator)
-            scored = self.score(sample.architectures, self._judges())
-            rewards += [one.reward for one in scored]
-            entropies += sample.entropy.tolist()
-            bonus = add_entropy(rewards[-len(scored) :], sample.entropy, self.settings.entropy_weight)
-            advantage, self._baseline = advantages(bonus, self._baseline, self.settings.baseline_decay)
-            policy.zero_grad()
-            policy_loss(sample, advantage, self.settings.skip_weight, self.settings.exploration).backward()
-            policy.step()
-            if i % self.log.every == self.log.every - 1:
-                mean = float(np.mean(rewards[-self.log.every * len(scored) :]))
-                self.progress.line(f"controller step: {i + 1}\treward: {mean:.4f}\tbaseline: {self._baseline:.4f}")
-        return {
-            "reward": float(np.mean(rewards or [np.nan])),
-            "baseline": self._baseline,
-            "entropy": float(np.mean(entropies or [np.nan])),
-        }
-
     def _judges(self) -> Folds:
-        """All out-of-fold rows under cross-fitting; one shuffled minibatch of a single split."""
+        """Rows for one reward: all out-of-fold rows under cross-fitting; one shuffled minibatch of a single split."""
         if self.folds.n_folds > 1 or self.folds.held_out.shape[1] <= self.n_judges:
             return self.folds
         return self.folds.sample_judges(self.n_judges, self.generator)
@@ -197,31 +250,5 @@ class Search:
         """Ten sampled architectures with their rewards, as both originals print them."""
         sampled = self._sample(10)
         for one in self.score(sampled, self._judges()):
-            self.progress.line(f"('{one.architecture}', {one.reward:.6g})")
+            self.journal.progress.line(f"('{one.architecture}', {one.reward:.6g})")
         return sampled
-
-
-def choose_candidates(
-    derived: Sequence[Scored], k: int, group: Callable[[Architecture], Hashable]
-) -> tuple[Scored, ...]:
-    """The best ``k``: first the best of each group in turn, then the next best of any.
-
-    A group is a number of features: networks on different features err differently, so they are worth retraining (and
-    averaging) before a second network on the same ones.
-
-    Args:
-        derived: distinct architectures, best first.
-        k: how many to choose.
-        group: what an architecture belongs to.
-    """
-    seen: set[Hashable] = set()
-    firsts: list[Scored] = []
-    rest: list[Scored] = []
-    for one in derived:
-        (rest if group(one.architecture) in seen else firsts).append(one)
-        seen.add(group(one.architecture))
-    return tuple([*firsts, *rest][:k])
-
-
-def _by_reward(scored: Scored) -> tuple[float, float]:
-    return scored.reward, scored.tie

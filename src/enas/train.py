@@ -1,20 +1,24 @@
 """Training as a stage: `fit`, then everything that it found, written into the run directory."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from enas.checkpoint import Checkpoints, State
+from enas.deadline import Deadline
 from enas.errors import RunError
 from enas.evaluate import Metrics, headline_figure, measure
 from enas.family import Family, Recipe
-from enas.files import write_csv, write_json
-from enas.fit import Breakdown, Deadline, Fitted, fit, search
+from enas.files import write_csv, write_json, write_text
+from enas.fit import Breakdown, Fit, Fitted
+from enas.interrupts import deferred_signals
+from enas.journal import Journal
 from enas.model_files import save_model
 from enas.progress import Progress
 from enas.retrain import Candidate
 from enas.run import Run
-from enas.search import Scored
+from enas.scored import Scored
 from enas.search_space import Architecture, SearchSpace
 
 _HEADER = """\
@@ -43,7 +47,13 @@ class Training:
 
 
 def train(
-    run: Run, family: Family, recipe: Recipe, *, architecture: Architecture | None = None, progress: Progress
+    run: Run,
+    family: Family,
+    recipe: Recipe,
+    *,
+    architecture: Architecture | None = None,
+    progress: Progress,
+    resumed: State | None = None,
 ) -> Training:
     """Fit and fill ``run``; the caller holds its lock.
 
@@ -53,24 +63,27 @@ def train(
         recipe: how long and how.
         architecture: retrain just this one, without a search.
         progress: where the log goes.
+        resumed: the run's last checkpoint; None: from the beginning.
 
     Raises:
         RunError: training broke down; the last good state, if there is one, is in ``run.models``.
+        Interrupted: the process was asked to stop; there is a checkpoint.
     """
-    progress.line(_HEADER)
+    with _fitting(run, family, recipe, architecture, progress, resumed) as (fit, keep):
+        try:
+            fitted = fit.run(resumed)
+        except Breakdown as error:
+            if error.model is None:
+                raise
+            save_model(error.model, run.models)
+            raise RunError(f"{error}; evaluator.checkpoint_path takes the last good state, {run.models}") from None
+        keep(fit.state())
+    run.log(stage="search and retraining", seconds=round(fit.journal.deadline.elapsed, 3))
+    return _write_all(run, family, fitted, progress)
 
-    def record(row: Mapping[str, object]) -> None:
-        run.log(**row)
 
-    start = time.perf_counter()
-    try:
-        fitted = fit(family, recipe, architecture=architecture, progress=progress, record=record)
-    except Breakdown as error:
-        if error.model is None:
-            raise
-        save_model(error.model, run.models)
-        raise RunError(f"{error}; evaluator.checkpoint_path takes the last good state, {run.models}") from None
-    run.log(stage="fit", seconds=round(time.perf_counter() - start, 3))
+def _write_all(run: Run, family: Family, fitted: Fitted, progress: Progress) -> Training:
+    """Every file of what was found; the choice, which marks a finished run, last."""
     save_model(fitted.model, run.models)
     metrics = measure(fitted.model, fitted.held_out, fitted.folds.judged_labels)
     how = describe_held_out(fitted)
@@ -96,21 +109,20 @@ def train(
     return Training(best.architecture, metrics, how, run.path, fitted)
 
 
-def search_only(run: Run, family: Family, recipe: Recipe, *, progress: Progress) -> Architecture:
+def search_only(
+    run: Run, family: Family, recipe: Recipe, *, progress: Progress, resumed: State | None = None
+) -> Architecture:
     """Search without retraining: fills the leaderboard and names the best architecture; the caller holds the lock.
 
     Raises:
         RunError: the search broke down.
+        Interrupted: the process was asked to stop; there is a checkpoint.
     """
-    progress.line(_HEADER)
-
-    def record(row: Mapping[str, object]) -> None:
-        run.log(**row)
-
-    with family.computing():
-        found = search(family, recipe, Deadline(recipe.time_limit), progress, record)
-    if found.failure:
-        raise RunError(found.failure)
+    with _fitting(run, family, recipe, None, progress, resumed) as (fit, keep), family.computing():
+        found = fit.search(resumed)
+        if found.failure:
+            raise RunError(found.failure)
+        keep(fit.state())
     best = found.derived[0]
     write_leaderboard(run.leaderboard, family.space, found.derived)
     family.draw(run, best.architecture)
@@ -126,6 +138,36 @@ def search_only(run: Run, family: Family, recipe: Recipe, *, progress: Progress)
     progress.line(f"Best arc:{best.architecture}, {family.reward} with shared weights {best.reward:.4f}")
     progress.line(f"Everything is in {run.path}")
     return best.architecture
+
+
+@contextmanager
+def _fitting(
+    run: Run,
+    family: Family,
+    recipe: Recipe,
+    architecture: Architecture | None,
+    progress: Progress,
+    resumed: State | None,
+) -> Iterator[tuple[Fit, Callable[[State], None]]]:
+    """What fits, and what keeps its state at the end; inside, signals wait for a checkpoint."""
+    progress.line(_HEADER)
+    write_text(run.metrics, resumed.facts["log"] if resumed else "")
+    spent = resumed.facts["elapsed"] if resumed else 0.0
+
+    def record(row: Mapping[str, object]) -> None:
+        run.log(**row)
+
+    with deferred_signals() as stopping:
+        checkpoints = Checkpoints(
+            run.checkpoint,
+            recipe.checkpoint_seconds,
+            recipe.checkpoint_epochs,
+            extra=lambda: {"log": run.metrics.read_text(encoding="utf-8")},
+            stopping=stopping,
+        )
+        deadline = Deadline(recipe.time_limit, spent)
+        journal = Journal(progress, recipe.log_every, family.randomness, record, checkpoints.offer, deadline)
+        yield Fit(family, recipe, journal, architecture), checkpoints.save
 
 
 def describe_held_out(fitted: Fitted) -> str:

@@ -1,24 +1,21 @@
-"""What training steps have in common, for shared weights and for children, for tables and for images."""
+"""What networks in training are to search and retraining, tables or images: their loss, their optimiser, their log."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from enas.adam import Adam
-from enas.errors import RunError
 from enas.folds import Folds
 from enas.progress import Progress, show_seconds
 from enas.search_space import Architecture
 
 LossName = Literal["cross_entropy", "focal"]
 
-_MAX_BAD_STEPS = 5
 _FOCAL_GAMMA = 2.0
 
 
@@ -68,12 +65,13 @@ class StepLog:
     every: int
     n_steps: int = 0
     _n_samples: int = 0
-    _begun: float = field(default_factory=time.perf_counter)
+    _begun: tuple[float, float] | None = None
     _start: float = field(default_factory=time.perf_counter)
 
-    def resume(self) -> None:
-        """Leave out of the rate what happened since the last step."""
+    def resume(self, done: float) -> None:
+        """Leave out of the rate what happened since the last step; ``done`` is the share of steps that came before."""
         self._n_samples, self._start = 0, time.perf_counter()
+        self._begun = self._begun or (self._start, done)
 
     def __call__(self, n_samples: int, epoch: int, loss: Tensor, done: float) -> None:
         """Count a step on ``n_samples`` rows; rows per second are counted since the last line or epoch.
@@ -90,7 +88,8 @@ class StepLog:
             now = time.perf_counter()
             rate = self._n_samples / max(now - self._start, 1e-9)
             step = f"step: {self.n_steps}\tsample/sec: {rate:.0f}"
-            left = show_seconds((now - self._begun) * (1 / done - 1))
+            begun, before = self._begun or (self._start, 0.0)
+            left = show_seconds((now - begun) * (1 - done) / (done - before))
             self.progress.line(f"{step}\tepoch: {epoch}\tchild loss: {shown:.3f}\tleft: {left}")
             self._n_samples, self._start = 0, now
         self.n_steps += 1
@@ -111,60 +110,11 @@ class Optimizer(Protocol):
     def step(self) -> object:
         """Update the parameters."""
 
+    def state(self) -> Mapping[str, Tensor]:
+        """What it remembers of earlier steps; copies."""
 
-@dataclass(slots=True)
-class GuardedStep:
-    """Optimiser steps that skip a non-finite loss, count it, and give up after five in a row.
-
-    On a GPU nothing waits for a loss: the optimiser leaves out gradients that are not finite by itself, and `settle`
-    counts afterwards.
-
-    Args:
-        optimizer: what to step.
-        stage: what is being trained, for the message.
-        advice: what to change, for the message.
-    """
-
-    optimizer: Optimizer
-    stage: str
-    advice: str
-    n_skipped: int = 0
-    _n_in_a_row: int = field(default=0, repr=False)
-    _unsettled: list[Tensor] = field(default_factory=list, repr=False)
-
-    def __call__(self, loss: Tensor) -> None:
-        """Step down the gradient of ``loss``.
-
-        Raises:
-            RunError: five losses in a row were not finite.
-        """
-        is_finite = torch.isfinite(loss.detach())
-        if loss.is_cuda and self.optimizer.skips_by_itself:
-            self._unsettled.append(is_finite)
-        else:
-            self._count(bool(is_finite))
-            if not is_finite:
-                return
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-
-    def settle(self) -> None:
-        """Count the steps that nobody has looked at yet.
-
-        Raises:
-            RunError: five losses in a row were not finite.
-        """
-        if self._unsettled:
-            flags, self._unsettled = torch.stack(self._unsettled).tolist(), []
-            for is_finite in flags:
-                self._count(is_finite)
-
-    def _count(self, is_finite: bool) -> None:
-        self._n_in_a_row = 0 if is_finite else self._n_in_a_row + 1
-        self.n_skipped += not is_finite
-        if self._n_in_a_row >= _MAX_BAD_STEPS:
-            raise RunError(f"{self.stage}: the loss was not finite {_MAX_BAD_STEPS} times in a row; {self.advice}")
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave; from nothing, as if there had been no step."""
 
 
 class Learner(Protocol):
@@ -181,8 +131,8 @@ class Learner(Protocol):
     def batches(self) -> Sequence[Tensor]:
         """One epoch: row numbers (M, B) per step, for M networks side by side."""
 
-    def schedule(self, epoch: int, step: int, n_steps: int) -> None:
-        """Set rates for a step; steps count from 0 over all epochs."""
+    def schedule(self, epoch: int, step: int, n_steps: int) -> float:
+        """Set what changes from step to step, and give its learning rate; steps count from 0 over all epochs."""
 
     def loss(self, rows: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor]:
         """What to minimise on rows (M, B), and the mean loss without penalties, to be shown; both scalars."""
@@ -198,38 +148,3 @@ class Learner(Protocol):
 
     def restore(self, weights: Mapping[str, Tensor]) -> None:
         """Go back to what `weights` gave."""
-
-
-def run_epoch(
-    learner: Learner,
-    step: GuardedStep,
-    log: StepLog,
-    choose: Callable[[int], Sequence[Architecture]],
-    *,
-    epoch: int,
-    n_epochs: int,
-) -> float:
-    """Train on every row once; returns the mean loss.
-
-    Args:
-        learner: what is trained.
-        step: steps its optimiser.
-        log: told of each step.
-        choose: gives as many architectures as there are steps.
-        epoch, n_epochs: which one of how many.
-
-    Raises:
-        RunError: five losses in a row were not finite.
-    """
-    batches = learner.batches()
-    n_steps, losses = len(batches), list[Tensor]()
-    log.resume()
-    for i, (rows, architecture) in enumerate(zip(batches, choose(n_steps), strict=True), start=epoch * n_steps):
-        learner.schedule(epoch, i, n_epochs * n_steps)
-        loss, shown = learner.loss(rows, architecture)
-        step(loss)
-        losses.append(shown.detach())
-        log(rows.numel(), epoch, losses[-1], (i + 1) / (n_epochs * n_steps))
-    step.settle()
-    values = torch.stack(losses).double().cpu().numpy()
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

@@ -74,7 +74,18 @@ def test_a_config_of_tables_stays_one() -> None:
 
 
 def test_both_families_mean_the_same_by_the_same_keys() -> None:
-    for key in ("input_fn", "evaluator", "predictor", "seed", "device", "precision", "time_limit"):
+    for key in (
+        "input_fn",
+        "evaluator",
+        "predictor",
+        "seed",
+        "device",
+        "precision",
+        "time_limit",
+        "checkpoint_seconds",
+        "checkpoint_epochs",
+        "max_memory",
+    ):
         ours, theirs = ImageConfig.model_fields[key], Config.model_fields[key]
         assert (ours.annotation, ours.default, ours.description) == (
             theirs.annotation,

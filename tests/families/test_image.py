@@ -16,7 +16,8 @@ from enas.errors import ConfigError
 from enas.families.image import ImageFamily, image_recipe
 from enas.families.image_learners import MicroAlone, SharedMicro
 from enas.families.image_source import ImageSource
-from enas.fit import Deadline, search
+from enas.fit import Fit
+from enas.journal import Journal
 from enas.nesterov import Nesterov
 from enas.search_space import Architecture, MicroSpace
 from enas.training import Learner
@@ -39,7 +40,7 @@ def open_family(folders: Path, log: Any, one_thread: None) -> OpenFamily:
 
 def step(learner: Learner, architecture: Architecture = ARCHITECTURE) -> float:
     """One step of training on the first minibatch; the loss."""
-    learner.schedule(0, 0, 1)
+    learner.optimizer.lr = learner.schedule(0, 0, 1)
     loss, shown = learner.loss(learner.batches()[0], architecture)
     learner.optimizer.zero_grad()
     loss.backward()
@@ -201,7 +202,7 @@ def test_no_auxiliary_head_where_none_is_wanted(open_family: OpenFamily) -> None
 @pytest.mark.parametrize("warm", [False, True])
 def test_a_warm_start_takes_the_weights_of_the_search(open_family: OpenFamily, log: Any, warm: bool) -> None:
     family = open_family(f"retrain.warm_start={str(warm).lower()}", "trainer.num_epochs=1")
-    found = search(family, image_recipe(family.config), Deadline(None), log, lambda row: None)
+    found = Fit(family, image_recipe(family.config), Journal(log, 10, family.randomness)).search()
     assert isinstance(found.learner, SharedMicro)
     child = family.learn_alone(ARCHITECTURE, found).weights()
     shared = found.learner.weights()

@@ -82,4 +82,4 @@ def test_a_time_limit_ends_the_search_early_and_still_trains(open_images: OpenIm
     auto = open_images("time_limit=0.001", "trainer.num_epochs=50", "retrain.num_epochs=1")
     auto.train()
     assert len([row for row in auto.run.read_log() if row["stage"] == "search"]) == 1
-    assert any("time limit: the search stops after epoch 1 of 50" in line for line in log.warnings)
+    assert any("time limit: the search stops in epoch 1 of 50" in line for line in log.warnings)

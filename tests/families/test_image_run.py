@@ -71,7 +71,7 @@ def test_the_log_of_numbers_has_a_row_per_epoch(finished: Auto) -> None:
         assert row["child_loss"] > 0
     assert [row["lr"] for row in search] == pytest.approx([0.05, (0.05 + 0.0005) / 2])
     assert retrain[4]["lr"] == pytest.approx((0.05 + 0.00001) / 2)
-    assert {row["stage"] for row in rows} >= {"train", "evaluate", "predict", "explain", "fit"}
+    assert {row["stage"] for row in rows} >= {"train", "evaluate", "predict", "explain"}
 
 
 def test_predictions_of_images_without_classes(finished: Auto) -> None:

@@ -18,7 +18,7 @@ from enas.families.table import TableFamily, prepare_table
 from enas.family import Family
 from enas.folds import Folds
 from enas.search_space import Architecture
-from enas.training import GuardedStep, Learner
+from enas.training import Learner
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DENSE = Architecture.from_text("1 2 1"), Architecture.from_text("0 1 0")
@@ -43,13 +43,15 @@ class Case:
 
     def train(self, n_steps: int) -> list[float]:
         """Losses of as many steps, each on the next minibatch, all of one architecture."""
-        step = GuardedStep(self.learner.optimizer, "test", "")
+        optimizer = self.learner.optimizer
         losses: list[float] = []
         while len(losses) < n_steps:
             for rows in self.learner.batches()[: n_steps - len(losses)]:
-                self.learner.schedule(0, len(losses), n_steps)
+                optimizer.lr = self.learner.schedule(0, len(losses), n_steps)
                 loss, shown = self.learner.loss(rows, self.architectures[0])
-                step(loss)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
                 losses.append(float(shown.detach()))
         return losses
 
@@ -167,7 +169,7 @@ def test_what_is_shown_is_the_loss_without_penalties(make_case: Callable[[], Cas
     """Networks side by side add up in the one, and count on average in the other."""
     case = make_case()
     rows = case.learner.batches()[0]
-    case.learner.schedule(0, 0, 1)
+    case.learner.optimizer.lr = case.learner.schedule(0, 0, 1)
     loss, shown = case.learner.loss(rows, case.architectures[0])
     assert loss.shape == shown.shape == ()
     assert float(loss.detach()) >= len(rows) * float(shown.detach()) * (1 - 1e-6)

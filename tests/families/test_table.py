@@ -13,7 +13,8 @@ from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.families.table import TableFamily, prepare_table, table_recipe
 from enas.families.table_learners import SharedDense
-from enas.fit import Deadline, search
+from enas.fit import Fit
+from enas.journal import Journal
 from enas.run import create_run
 from enas.search_space import Architecture
 
@@ -89,7 +90,7 @@ def test_a_child_reads_the_features_that_its_architecture_names() -> None:
 def test_what_is_salvaged_answers_as_the_shared_weights_of_the_best_architecture() -> None:
     """Each row gets the mean over the folds' networks."""
     one = family("trainer.max_number_of_epoches_in_search=2", "controller.train_steps=1", "trainer.batch_size=16")
-    found = search(one, table_recipe(one.config), Deadline(None), Silent(), lambda row: None)
+    found = Fit(one, table_recipe(one.config), Journal(Silent(), 10, one.randomness)).search()
     model, best = one.salvage(found), found.derived[0].architecture
     assert [member.architecture for member in model.members] == [best]
     everyone = torch.arange(40).expand(4, -1)

@@ -36,8 +36,11 @@ from enas.config.sections import Inference, InputFn, Section
 from enas.config.values import (
     NOT_BOOL,
     Arc,
+    CheckpointEpochs,
+    CheckpointSeconds,
     Count,
     Device,
+    MaxMemory,
     Natural,
     Number,
     OptionalPath,
@@ -250,3 +253,6 @@ class ImageConfig(Section):
     device: Device = "auto"
     precision: Precision = "float32"
     time_limit: TimeLimit = None
+    checkpoint_seconds: CheckpointSeconds = 60
+    checkpoint_epochs: CheckpointEpochs = None
+    max_memory: MaxMemory = None

@@ -7,10 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from enas.config.values import (
     Arc,
+    CheckpointEpochs,
+    CheckpointSeconds,
     Count,
     Delimiter,
     Device,
     Folds,
+    MaxMemory,
     Natural,
     Number,
     OptionalPath,
@@ -216,3 +219,6 @@ class Config(Section):
     device: Device = "auto"
     precision: Precision = "float32"
     time_limit: TimeLimit = None
+    checkpoint_seconds: CheckpointSeconds = 60
+    checkpoint_epochs: CheckpointEpochs = None
+    max_memory: MaxMemory = None

@@ -32,6 +32,7 @@ from enas.networks.blueprint import Blueprint, count_reductions, place_auxiliary
 from enas.networks.micro import MicroSupernet
 from enas.networks.micro_child import MicroChild
 from enas.progress import Progress
+from enas.randomness import Randomness
 from enas.run import Run
 from enas.search import SearchResult
 from enas.search_space import Architecture, MicroSpace
@@ -66,6 +67,8 @@ def image_recipe(config: ImageConfig) -> Recipe:
             num_aggregate=trainer.controller_num_aggregate,
         ),
         time_limit=config.time_limit,
+        checkpoint_seconds=config.checkpoint_seconds,
+        checkpoint_epochs=config.checkpoint_epochs,
     )
 
 
@@ -124,6 +127,10 @@ class ImageFamily:
     noise: torch.Generator
     folds: Folds
     progress: Progress
+
+    @property
+    def randomness(self) -> Randomness:
+        return Randomness(tuple(dict.fromkeys((self.generator, self.noise))))
 
     @property
     def reward(self) -> RewardName:

@@ -93,8 +93,8 @@ class SharedMicro:
     def batches(self) -> list[Tensor]:
         return self.lesson.batches()
 
-    def schedule(self, epoch: int, step: int, n_steps: int) -> None:
-        self.optimizer.lr = self.lesson.rate(epoch)
+    def schedule(self, epoch: int, step: int, n_steps: int) -> float:
+        return self.lesson.rate(epoch)
 
     def loss(self, rows: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor]:
         x = self.lesson.pictures_of(rows)
@@ -139,9 +139,9 @@ class MicroAlone:
     def batches(self) -> list[Tensor]:
         return self.lesson.batches()
 
-    def schedule(self, epoch: int, step: int, n_steps: int) -> None:
-        self.optimizer.lr = self.lesson.rate(epoch)
+    def schedule(self, epoch: int, step: int, n_steps: int) -> float:
         self._progress = (step + 1) / n_steps
+        return self.lesson.rate(epoch)
 
     def loss(self, rows: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor]:
         self.child.train()

@@ -24,6 +24,7 @@ from enas.networks.dense import DenseChild, DenseSupernet, skips_of
 from enas.networks.dropout import Dropout
 from enas.plan import choose_reward, choose_splits, make_space, prepare
 from enas.progress import Progress
+from enas.randomness import Randomness
 from enas.run import Run
 from enas.search import N_DERIVED, SearchResult
 from enas.search_space import Architecture, DenseSpace
@@ -46,6 +47,8 @@ def table_recipe(config: Config) -> Recipe:
         settings=config.controller,
         ensemble=trainer.ensemble,
         time_limit=config.time_limit,
+        checkpoint_seconds=config.checkpoint_seconds,
+        checkpoint_epochs=config.checkpoint_epochs,
     )
 
 
@@ -74,6 +77,10 @@ class TableFamily:
     device: str
     generator: torch.Generator
 
+    @property
+    def randomness(self) -> Randomness:
+        return Randomness((self.generator,))
+
     @contextmanager
     def computing(self) -> Iterator[None]:
         """As many threads as pay, and the config's precision."""
@@ -92,8 +99,8 @@ class TableFamily:
 
     def learn_shared(self) -> SharedDense:
         supernet = self._supernet(self.folds.n_folds, self.folds.n_inputs).to(self.device)
-        optimizer = make_optimizer(supernet.parameters(), lr=self.config.trainer.child_lr, l2=0.0)
-        return SharedDense(supernet, self._lesson(), optimizer)
+        rate = self.config.trainer.child_lr
+        return SharedDense(supernet, self._lesson(), make_optimizer(supernet.parameters(), lr=rate, l2=0.0), rate)
 
     def learn_alone(self, architecture: Architecture, found: SearchResult | None) -> DenseAlone:
         """From new weights, one network per fold and seed; unused first layers stay empty."""

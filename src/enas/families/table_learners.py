@@ -46,6 +46,7 @@ class SharedDense:
     supernet: Supernet
     lesson: Lesson
     optimizer: Adam
+    rate: float
     advice: str = ADVICE
     _known: Known = field(default_factory=dict, init=False)
     _inputs: dict[int, Tensor] = field(default_factory=dict, init=False)
@@ -59,8 +60,9 @@ class SharedDense:
         n_passes = max(1, min(n_stems, -(-2 * n_stems // n_batches))) if n_stems > 1 else 1
         return [rows for _ in range(n_passes) for rows in folds.batches(size, folds.n_folds, self.lesson.generator)]
 
-    def schedule(self, epoch: int, step: int, n_steps: int) -> None:
+    def schedule(self, epoch: int, step: int, n_steps: int) -> float:
         """The rate stays."""
+        return self.rate
 
     def loss(self, rows: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor]:
         """Sum over the folds' networks, with the penalty on the weights that the architecture uses."""
@@ -113,8 +115,8 @@ class DenseAlone:
         folds = self.lesson.folds
         return list(folds.batches(self.lesson.batch_size, folds.n_folds * self.n_seeds, self.lesson.generator))
 
-    def schedule(self, epoch: int, step: int, n_steps: int) -> None:
-        self.optimizer.lr = one_cycle(step, n_steps, self.peak)
+    def schedule(self, epoch: int, step: int, n_steps: int) -> float:
+        return one_cycle(step, n_steps, self.peak)
 
     def loss(self, rows: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor]:
         """Sum over the networks; the penalty is the optimiser's."""

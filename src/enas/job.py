@@ -1,0 +1,132 @@
+"""Training as a job: a new run directory, or one that is taken up again; locked, and with a word on how to go on."""
+
+import shlex
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import torch
+
+from enas.checkpoint import State, load_checkpoint
+from enas.config import Config, ImageConfig
+from enas.errors import RunError
+from enas.families.source import Ready, Source
+from enas.files import write_json
+from enas.interrupts import Interrupted
+from enas.progress import Progress, show_seconds
+from enas.resume import check_config, check_data, check_environment, check_growth, find_run
+from enas.run import Run, create_run, writing
+from enas.search_space import Architecture, MicroSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What training works on.
+
+    Args:
+        run: the directory, locked.
+        ready: the data.
+        architecture: to be trained without a search; None: search.
+        resumed: where the run stood; None: it begins.
+    """
+
+    run: Run
+    ready: Ready
+    architecture: Architecture | None
+    resumed: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for.
+
+    Args:
+        config: all settings.
+        origin: file of the config, if it is one.
+        command: run, train or search.
+        steps: what the command consists of, training first.
+        architecture: to be trained without a search, as text or not; None: what the config says.
+        resume: the directory to go on in; True: the newest unfinished run; False: a new one.
+    """
+
+    config: Config | ImageConfig
+    origin: str | Path | None
+    command: str
+    steps: Sequence[str]
+    architecture: str | Architecture | None
+    resume: bool | str | Path
+
+
+@contextmanager
+def take(order: Order, source: Source, progress: Progress) -> Iterator[Job]:
+    """Read the data, then make the run or take it up again.
+
+    Raises: as `enas.automl.Auto.train`.
+    """
+    config = order.config
+    run = find_run(config, order.resume, order.command) if order.resume else None
+    grown = check_config(run, config) if run else []
+    given = _given(order, run)
+    ready = source.prepare()
+    if given:
+        ready.family.space.validate(given)
+    facts = {"device": ready.family.device, "n_threads": torch.get_num_threads()}
+    if run:
+        check_environment(run, facts, progress)
+        check_data(run, ready.facts)
+    else:
+        facts = {"seed": config.seed, **facts}
+        run = create_run(config.trainer.save_dir, config.name, now=datetime.now(), facts=facts)
+    with _told_how_to_resume(order, run), writing(run, order.steps[0]):
+        state = _take_up(run, grown, progress) if order.resume else None
+        if not order.resume or grown:
+            write_json(run.config, config.model_dump(mode="json"))
+            write_json(run.data, {"data_train": ready.facts})
+            run.begin(order.command, order.steps, str(given) if given else None)
+        yield Job(run, ready, given, state)
+
+
+def _given(order: Order, run: Run | None) -> Architecture | None:
+    """The architecture to be trained: of the order, the config or the run. One of images is checked before these."""
+    trainer = None if isinstance(order.config, Config) else order.config.trainer
+    named = order.architecture or (trainer.child_fixed_arc if trainer else None)
+    begun_with = run.plan()["architecture"] if run else None
+    named = begun_with if named is None else named
+    given = Architecture.from_text(named) if isinstance(named, str) else named
+    if run and given and str(given) != begun_with:
+        raise RunError(f"{run.path} was begun with {begun_with or 'a search'}, not with {given}; begin a new run")
+    if given and trainer:
+        MicroSpace(trainer.child_num_cells).validate(given)
+    return given
+
+
+def _take_up(run: Run, grown: Sequence[str], progress: Progress) -> State | None:
+    """The last checkpoint, if there is one."""
+    state = load_checkpoint(run.checkpoint, progress)
+    if state is None:
+        progress.line(f"----------Resuming {run.path}: there is no checkpoint yet, so it begins anew")
+        return None
+    check_growth(grown, state)
+    progress.line(f"----------Resuming {run.path} after {show_seconds(state.facts['elapsed'])} of work")
+    return state
+
+
+@contextmanager
+def _told_how_to_resume(order: Order, run: Run) -> Iterator[None]:
+    """What stops the work, and is no fault of data or config, says how to go on."""
+    if order.origin:
+        how = f"enas {order.command} {shlex.quote(str(order.origin))} --resume {shlex.quote(str(run.path))}"
+    else:
+        how = f"{'run_all' if order.command == 'run' else order.command}(resume={str(run.path)!r})"
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        number = stop.number if isinstance(stop, Interrupted) else signal.SIGINT
+        raise Interrupted(number, f"stopped; what is done is kept, go on with: {how}") from None
+    except RunError as error:
+        if isinstance(error.__cause__, OSError):
+            raise RunError(f"{error}; when that is mended, go on with: {how}") from error
+        raise
