@@ -14,10 +14,12 @@ from enas.data.layout import NAMES_OF_DELIMITERS, Layout, detect_delimiter, dete
 from enas.data.numbers import CellsOrigin, parse_numbers
 from enas.data.raw import RawTable, unique_names
 from enas.data.records import Record, read_records, restore
-from enas.data.source import decode, read_lines
+from enas.data.source import MAX_LINE, decode, read_lines, show
 from enas.errors import DataError
 
-BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES, _BLOCK_ROWS = 8 * 1024 * 1024, 128 * 1024
+# More are names without end rather than features, and each name takes ten times the memory of a cell.
+MAX_COLUMNS = 1_000_000
 _HEAD_BYTES, _HEAD_LINES = 256 * 1024, 200
 
 T = TypeVar("T")
@@ -51,8 +53,9 @@ def read_delimited(path: Path, reading: Reading, advance: Callable[[int], None] 
     """
     delimiter, lines, notes = _open(path, reading.delimiter, advance)
     head, records = _peek(read_records(lines, delimiter, path), lambda record: len(record[1]))
+    _check_head(head, delimiter, path)
     layout = detect_layout(
-        [cells.split(delimiter) for _, cells in head],
+        [cells for _, cells in head],
         delimiter=delimiter,
         header=reading.header,
         sample_ids=reading.sample_ids,
@@ -71,18 +74,13 @@ def _open(
     path: Path, delimiter: str | None, advance: Callable[[int], None] | None
 ) -> tuple[bytes, Iterator[bytes], list[str]]:
     """The delimiter as one byte, all lines, and what is to be said about the delimiter."""
-    if delimiter == "\\t":
-        delimiter = "\t"
-    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
-        raise DataError(
-            f"'{path}': delimiter {delimiter!r} is not one plain character; give '\\t', ',', ';', ' ' or leave it out"
-        )
+    given = check_delimiter(delimiter, path)
     head, lines = _peek(read_lines(path, advance), len)
     filled = [line for line in head if line.strip()]
     if not filled:
-        raise DataError(f"'{path}' holds no rows")
-    if delimiter is not None and 2 * sum(delimiter.encode() in line for line in filled) > len(filled):
-        return delimiter.encode(), lines, []
+        raise DataError(f"'{path}' holds no rows{' in its first 200 lines' if len(head) == _HEAD_LINES else ''}")
+    if given is not None and 2 * sum(given in line for line in filled) > len(filled):
+        return given, lines, []
     detected = detect_delimiter(filled)
     if detected is None:
         raise DataError(_one_column(path, filled))
@@ -93,11 +91,29 @@ def _open(
     return detected, lines, [f"the delimiter {delimiter!r} does not cut its rows; read as {looks}-delimited"]
 
 
+def check_delimiter(delimiter: str | None, path: Path) -> bytes | None:
+    """The delimiter that the user gave as one byte, or None.
+
+    Raises:
+        DataError: it is not one plain character.
+    """
+    if delimiter is None:
+        return None
+    if delimiter in ("\t", "\\t"):
+        return b"\t"
+    if len(delimiter) != 1 or not delimiter.isascii() or not delimiter.isprintable() or delimiter == '"':
+        raise DataError(
+            f"'{path}': delimiter {delimiter!r} is not one plain character; give '\\t', ',', ';', ' ' or leave it out"
+        )
+    return delimiter.encode()
+
+
 def _one_column(path: Path, filled: list[bytes]) -> str:
     shown = decode([filled[0][:60]])[0][0]
+    quotes = ", quotes must be paired" if any(b'"' in line for line in filled) else ""
     return (
         f"'{path}' has one column, or its rows have no common delimiter: line 1 begins {shown!r}; features need two "
-        "columns or more (give the delimiter if it is an unusual one; rows must have equally many cells)"
+        f"columns or more (give the delimiter if it is an unusual one; rows must have equally many cells{quotes})"
     )
 
 
@@ -107,9 +123,21 @@ def _peek(items: Iterator[T], size: Callable[[T], int]) -> tuple[list[T], Iterat
     for item in items:
         head.append(item)
         n_bytes += size(item)
-        if len(head) >= _HEAD_LINES or (n_bytes >= _HEAD_BYTES and len(head) >= 4):
+        enough = 2 if n_bytes > MAX_LINE else 4
+        if len(head) >= _HEAD_LINES or (n_bytes >= _HEAD_BYTES and len(head) >= enough):
             break
     return head, chain(head, items)
+
+
+def _check_head(head: list[Record], delimiter: bytes, path: Path) -> None:
+    counts = [cells.count(delimiter) + 1 for _, cells in head]
+    if max(counts) > MAX_COLUMNS:
+        raise DataError(
+            f"'{path}', line {head[counts.index(max(counts))][0]}: {max(counts):,} cells; {MAX_COLUMNS:,} columns are "
+            "the most that is read (rows must be samples, columns features)"
+        )
+    if head[0][1].startswith(b"#") and counts[0] not in counts[1:]:
+        raise DataError(f"'{path}', line {head[0][0]} begins with '#' and is cut unlike the rows; take comments out")
 
 
 def _check_header(record: Record, layout: Layout, delimiter: bytes, path: Path) -> None:
@@ -134,6 +162,11 @@ class _Reader:
         layout = self.layout
         names = self._decode([restore(name, self.delimiter) for name in layout.names])
         targets = self._find_targets(names)
+        if layout.has_ids and 0 in targets:
+            raise DataError(
+                f"'{self.path}': column {show(names[0])} cannot be both label_column and sample ids; set "
+                "sample_ids: false or name another column"
+            )
         self.texts = {place: [] for place in targets}
         kept = [j for j in range(layout.width) if j not in self.texts and not (j == 0 and layout.has_ids)]
         if not kept:
@@ -141,8 +174,7 @@ class _Reader:
         features = self._fill(records, [names[j] or f"column_{j + 1}" for j in kept], kept)
         ids = self._decode([restore(cell, self.delimiter).strip() for cell in self.ids]) if layout.has_ids else None
         texts = {names[j]: self._decode([restore(c, self.delimiter) for c in cells]) for j, cells in self.texts.items()}
-        made_up = [f"feature_{at}" for at in range(len(kept))]
-        given = [names[j] or made_up[at] for at, j in enumerate(kept)] if layout.has_header else made_up
+        given = [(layout.has_header and names[j]) or f"feature_{at}" for at, j in enumerate(kept)]
         unique, n_changed = unique_names(given)
         notes = [f"{n_changed:,} feature names occur more than once; .1, .2, … were appended"] if n_changed else []
         if layout.has_header and (n_empty := sum(not names[j] for j in kept)):
@@ -189,7 +221,7 @@ class _Reader:
         return matrix
 
     def _blocks(self, records: Iterator[Record]) -> Iterator[tuple[list[int], list[bytes]]]:
-        """Line numbers and rows of feature cells, separated by line feeds, of about ``BLOCK_BYTES``."""
+        """Line numbers and rows of feature cells, separated by line feeds, of about ``BLOCK_BYTES`` at most."""
         if self.layout.decimal_comma:
             table = bytes.maketrans(self.delimiter + b",", b"\n.")
         else:
@@ -202,7 +234,7 @@ class _Reader:
             lines.append(number)
             rows.append(row)
             n_bytes += len(row)
-            if n_bytes >= BLOCK_BYTES:
+            if n_bytes >= BLOCK_BYTES or len(rows) >= _BLOCK_ROWS:
                 yield lines, rows
                 lines, rows, n_bytes = [], [], 0
         if rows:
@@ -242,14 +274,16 @@ class _Reader:
 
 def find_column(name: str, names: Sequence[str], path: Path, has_header: bool) -> int:
     """Number of the column, from 0; raises DataError that names the nearest columns."""
+    if names.count(name) > 1:
+        raise DataError(f"'{path}' has more than one column {show(name)} (label_column); rename one of them")
     if name in names:
         return names.index(name)
     if not has_header:
         raise DataError(
-            f"'{path}' has no header, so it has no column '{name}' (label_column); "
+            f"'{path}' has no header, so it has no column {show(name)} (label_column); "
             "set header: true if line 1 holds names"
         )
     near = get_close_matches(name, list(names[:5000]), n=3, cutoff=0.6) or list(names[:3])
     raise DataError(
-        f"'{path}' has no column '{name}' (label_column); did you mean {' or '.join(repr(text) for text in near)}?"
+        f"'{path}' has no column {show(name)} (label_column); did you mean {' or '.join(show(text) for text in near)}?"
     )

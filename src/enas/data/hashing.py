@@ -7,12 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enas.data.dataset import FloatArray
+from enas.errors import DataError
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hexadecimal; the file is streamed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of the file's bytes, in hexadecimal; the file is streamed.
+
+    Raises:
+        DataError: the file cannot be read (any more).
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}") from error
 
 
 def row_hashes(features: FloatArray) -> NDArray[np.uint64]:

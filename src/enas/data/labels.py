@@ -1,25 +1,28 @@
 """Labels files: their cells, whether they have a header and ids, and their match to the samples."""
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from enas.data.delimited import find_column
+from enas.data.delimited import check_delimiter, find_column
 from enas.data.layout import detect_delimiter, is_id_word
 from enas.data.numbers import is_missing, is_number
 from enas.data.parquet import read_parquet_cells
 from enas.data.raw import RawTable
 from enas.data.records import read_records, restore
-from enas.data.source import check_file, decode, is_parquet, read_lines
+from enas.data.source import check_file, decode, is_parquet, read_lines, show
 from enas.errors import DataError
 
-Rows = list[list[str]]
 _LABEL_WORDS = frozenset(
     ("label", "labels", "class", "classes", "target", "targets", "y", "outcome", "group", "status", "diagnosis")
 )
-_WHOLE = re.compile(r"[+-]?\d+")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_HEAD_LINES = 200
+MAX_LABEL_COLUMNS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +31,17 @@ class LabelCells:
 
     Args:
         path: the file.
-        rows: cells as text, all rows equally long.
+        columns: cells as text, all columns equally long.
         lines: line number of each row.
     """
 
     path: Path
-    rows: Rows
-    lines: tuple[int, ...]
-
-    @property
-    def width(self) -> int:
-        return len(self.rows[0])
+    columns: tuple[list[str], ...]
+    lines: Sequence[int]
 
     def possible_ids(self) -> frozenset[str]:
         """The first column, if more follow."""
-        return frozenset(row[0] for row in self.rows) if self.width > 1 else frozenset()
+        return frozenset(self.columns[0]) if len(self.columns) > 1 else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,20 @@ class Labels:
     Args:
         names: one per column.
         columns: cells as text.
-        places: where each row stands, for messages ("'y.tsv', line 7").
+        source: the file, for messages.
+        unit: what its rows are counted by ("line").
+        numbers: of each row, in that unit.
     """
 
     names: tuple[str, ...]
     columns: tuple[list[str], ...]
-    places: tuple[str, ...]
+    source: str
+    unit: str
+    numbers: Sequence[int]
+
+    def place(self, row: int) -> str:
+        """Where a row stands, for messages."""
+        return f"'{self.source}', {self.unit} {self.numbers[row]}"
 
 
 def read_label_cells(path: Path, delimiter: str | None) -> LabelCells:
@@ -72,32 +79,45 @@ def read_label_cells(path: Path, delimiter: str | None) -> LabelCells:
     """
     check_file(path, "labels file")
     if is_parquet(path):
-        rows = read_parquet_cells(path)
-        return LabelCells(path, rows, tuple(range(1, len(rows) + 1)))
-    lines = list(read_lines(path))
-    head = [line for line in lines[:200] if line.strip()]
-    given = delimiter.encode() if delimiter and len(delimiter) == 1 and delimiter != " " else None
-    fits = given is not None and all(given in line for line in head)
-    cut = given if fits else detect_delimiter(head)
+        columns = read_parquet_cells(path)
+        return LabelCells(path, columns, range(1, len(columns[0]) + 1))
+    given = check_delimiter(delimiter, path)
+    head = [line for line in islice(read_lines(path), _HEAD_LINES) if line.strip()]
+    fits = given not in (None, b" ") and all(given in line for line in head)
     # One column: a byte that no text holds stands for the delimiter.
-    cut = cut or b"\x1f"
-    records = [
-        (number, [restore(cell, cut) for cell in line.split(cut)])
-        for number, line in read_records(iter(lines), cut, path)
-    ]
-    if not records:
+    cut = (given if fits else detect_delimiter(head)) or b"\x1f"
+    columns, lines = _read_columns(path, cut)
+    return LabelCells(path, columns, lines)
+
+
+def _read_columns(path: Path, cut: bytes) -> tuple[tuple[list[str], ...], Sequence[int]]:
+    """Equal cells are one object: a million labels of two classes are kept as a million references."""
+    known: dict[bytes, bytes] = {}
+    cells: list[bytes] = []
+    lines = array("Q")
+    widths: Counter[int] = Counter()
+    first_of: dict[int, int] = {}  # the first line of each width
+    for number, record in read_records(read_lines(path), cut, path):
+        row = [known.setdefault(cell, cell) for cell in record.split(cut, MAX_LABEL_COLUMNS)]
+        cells += row
+        lines.append(number)
+        widths[len(row)] += 1
+        first_of.setdefault(len(row), number)
+    if not lines:
         raise DataError(f"labels file '{path}' holds no rows")
-    width = Counter(len(cells) for _, cells in records).most_common(1)[0][0]
-    if len(records[0][1]) == width - 1:
-        records[0][1].insert(0, b"")
-    for number, cells in records:
-        if len(cells) != width:
-            raise DataError(
-                f"labels file '{path}', line {number}: {len(cells):,} cells where the others have {width:,}"
-            )
-    texts, _ = decode([cell.strip() for _, cells in records for cell in cells])
-    rows = [texts[at : at + width] for at in range(0, len(texts), width)]
-    return LabelCells(path, rows, tuple(number for number, _ in records))
+    width = widths.most_common(1)[0][0]
+    if width > MAX_LABEL_COLUMNS:
+        raise DataError(f"labels file '{path}' has more than {MAX_LABEL_COLUMNS:,} columns; is it the features file?")
+    if first_of.get(width - 1) == lines[0] and widths[width - 1] == 1:
+        cells.insert(0, b"")
+        known[b""] = b""
+        del first_of[width - 1]
+    if len(first_of) > 1:
+        line, n_cells = min((line, n_cells) for n_cells, line in first_of.items() if n_cells != width)
+        raise DataError(f"labels file '{path}', line {line}: {n_cells:,} cells where the others have {width:,}")
+    texts, _ = decode([restore(cell, cut).strip() for cell in known])
+    text_of = dict(zip(known, texts, strict=True))
+    return tuple([text_of[cell] for cell in islice(cells, j, None, width)] for j in range(width)), lines
 
 
 def match_labels(
@@ -114,20 +134,21 @@ def match_labels(
     n = len(table.features)
     sample_ids = set(table.ids or ())
     has_header = _has_header(cells, label_columns, n, sample_ids)
-    if has_header and len(cells.rows) == 1:
+    if has_header and len(cells.lines) == 1:
         raise DataError(f"labels file '{cells.path}' has a header and no labels below it")
-    names = cells.rows[0] if has_header else [f"target_{j}" for j in range(cells.width)]
-    body, lines = cells.rows[has_header:], cells.lines[has_header:]
+    width = len(cells.columns)
+    names = [column[0] for column in cells.columns] if has_header else [f"target_{j}" for j in range(width)]
+    body, lines = [column[has_header:] for column in cells.columns], cells.lines[has_header:]
     has_ids = _has_ids(names if has_header else None, body, label_columns, sample_ids)
     places = [find_column(name, names, cells.path, has_header) for name in label_columns]
-    places = places or list(range(int(has_ids), cells.width))
+    places = places or list(range(int(has_ids), width))
     notes: list[str] = []
     if has_ids and table.ids is not None:
-        order, unused = _match_by_id(cells.path, [row[0] for row in body], table.ids, source, table.names)
+        order, unused = _match_by_id(cells.path, body[0], table.ids, source, table.names)
         others = f"; {unused:,} labels of other samples were left out" if unused else ""
         notes.append(f"labels matched to the samples by id{others}")
     else:
-        _check_counts(cells, len(body), n, table, source)
+        _check_counts(cells, len(lines), n, table, source)
         order = list(range(n))
         why = (
             ""
@@ -136,35 +157,34 @@ def match_labels(
         )
         notes.append(f"labels matched to the samples by position{why}")
     target_names = tuple(names[j] if has_header and names[j] else f"target_{k}" for k, j in enumerate(places))
-    columns = tuple([body[at][j] for at in order] for j in places)
-    return Labels(target_names, columns, tuple(f"'{cells.path}', line {lines[at]}" for at in order)), tuple(notes)
+    columns = tuple([body[j][at] for at in order] for j in places)
+    numbers = array("q", (lines[at] for at in order))
+    return Labels(target_names, columns, str(cells.path), "line", numbers), tuple(notes)
 
 
 def _has_header(cells: LabelCells, label_columns: tuple[str, ...], n: int, sample_ids: set[str]) -> bool:
-    first, body = cells.rows[0], cells.rows[1:]
+    first = [column[0] for column in cells.columns]
     if label_columns and set(label_columns) <= set(first):
         return True
-    if sample_ids and cells.width > 1 and sample_ids & {row[0] for row in cells.rows}:
+    if sample_ids and len(first) > 1 and not sample_ids.isdisjoint(cells.columns[0]):
         return first[0] not in sample_ids
-    for j, name in enumerate(first):
-        below = [row[j].encode() for row in body]
-        if (
-            below
-            and not is_number(name.encode())
-            and name
-            and all(is_number(cell) or is_missing(cell) for cell in below)
-        ):
+    below = [set(islice(column, 1, None)) for column in cells.columns]
+    for name, texts in zip(first, below, strict=True):
+        numeric = all(is_number(cell) or is_missing(cell) for cell in (text.encode() for text in texts))
+        if texts and name and not is_number(name.encode()) and numeric:
             return True
-        if name.lower() in _LABEL_WORDS and all(row[j] != name for row in body):
+        if name.lower() in _LABEL_WORDS and name not in texts:
             return True
     # A name that occurs once, one row too many: it heads the column.
-    return len(cells.rows) == n + 1 and all(row[-1] != first[-1] for row in body) and not is_number(first[-1].encode())
+    return len(cells.lines) == n + 1 and first[-1] not in below[-1] and not is_number(first[-1].encode())
 
 
-def _has_ids(names: list[str] | None, body: Rows, label_columns: tuple[str, ...], sample_ids: set[str]) -> bool:
-    if len(body[0]) < 2 or (names and names[0] in label_columns):
+def _has_ids(
+    names: list[str] | None, body: list[list[str]], label_columns: tuple[str, ...], sample_ids: set[str]
+) -> bool:
+    if len(body) < 2 or (names and names[0] in label_columns):
         return False
-    column = [row[0] for row in body]
+    column = body[0]
     if sample_ids and not sample_ids.isdisjoint(column):
         return True
     if names is not None and (is_id_word(names[0].encode()) or label_columns):
@@ -172,11 +192,11 @@ def _has_ids(names: list[str] | None, body: Rows, label_columns: tuple[str, ...]
     unique = len(set(column)) == len(column)
     if not all(is_number(cell.encode()) for cell in column):
         return unique
-    if names is not None or not unique or len(body[0]) != 2 or not all(_WHOLE.fullmatch(cell) for cell in column):
+    if names is not None or not unique or len(body) != 2 or not all(_WHOLE.fullmatch(cell) for cell in column):
         return False
     # Two columns of numbers without names: the first counts the samples or stands before classes, or both are targets.
-    counts = sorted(int(cell) for cell in column) in (list(range(len(body))), list(range(1, len(body) + 1)))
-    return counts or len({row[1] for row in body}) <= len(body) / 2
+    counts = sorted(int(cell) for cell in column) in (list(range(len(column))), list(range(1, len(column) + 1)))
+    return counts or len(set(body[1])) <= len(column) / 2
 
 
 def _match_by_id(
@@ -194,13 +214,9 @@ def _match_by_id(
             f"{len(missing):,} of {len(sample_ids):,} samples of '{source}' have no label in '{path}': "
             f"{some(missing)}; ids there look like {some(label_ids)}"
         )
+    known = set(sample_ids)
     for ids, where in ((sample_ids, source), (label_ids, str(path))):
-        wanted = (
-            Counter(text for text in ids if where == source or text in set(sample_ids))
-            if len(set(ids)) < len(ids)
-            else {}
-        )
-        twice = [text for text, count in wanted.items() if count > 1]
+        twice = [text for text, count in Counter(ids).items() if count > 1 and text in known]
         if twice:
             raise DataError(
                 f"'{where}': {len(twice):,} sample ids occur more than once ({some(twice)}), "
@@ -223,4 +239,4 @@ def _check_counts(cells: LabelCells, n_labels: int, n_samples: int, table: RawTa
 
 def some(texts: Sequence[str]) -> str:
     """The first few, for messages."""
-    return ", ".join(repr(text) for text in list(texts)[:3]) + (", …" if len(texts) > 3 else "")
+    return ", ".join(show(text) for text in texts[:3]) + (", …" if len(texts) > 3 else "")

@@ -15,7 +15,7 @@ CELLS_LOOKED_AT = 2000
 _DELIMITERS = (b"\t", b";", b"|", b",", b" ")
 _DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
-_WHOLE = re.compile(rb"\d+")
+_WHOLE = re.compile(rb"\d{1,18}")
 _ID_WORDS = frozenset(
     b"""id ids key index row rowname rownames unnamed0 name names barcode sample samples sampleid samplename
     patient patients patientid subject subjectid individual cell cellid accession geoaccession case caseid donor
@@ -70,15 +70,16 @@ def detect_delimiter(lines: Sequence[bytes]) -> bytes | None:
 
 
 def _score(lines: Sequence[bytes], delimiter: bytes) -> tuple[float, int] | None:
-    rows = _cut(lines, delimiter)
-    widths = [len(row) for row in rows]
+    records = _read(lines, delimiter)
+    widths = [record.count(delimiter) + 1 for record in records]
     if not widths:
         return None
     body = widths[1:] or widths
     width = Counter(body).most_common(1)[0][0]
     if width < 2 or widths[0] not in (width, width - 1) or body.count(width) < 0.8 * len(body):
         return None
-    cells = [cell for row in (rows[1:] or rows) for cell in row[:CELLS_LOOKED_AT]]
+    rows = [_cut(record, delimiter) for record in records]
+    cells = [cell for row in (rows[1:] or rows) for cell in row]
     decimal = delimiter != b","
     n_numbers = sum(1 for cell in cells if is_number(cell) or (decimal and _DECIMAL_COMMA.fullmatch(cell)))
     if delimiter == b" " and not n_numbers and len({row[0] for row in rows}) < len(rows):
@@ -86,15 +87,20 @@ def _score(lines: Sequence[bytes], delimiter: bytes) -> tuple[float, int] | None
     return round(n_numbers / len(cells), 1), width
 
 
-def _cut(lines: Sequence[bytes], delimiter: bytes) -> list[list[bytes]]:
-    rows: list[list[bytes]] = []
+def _read(lines: Sequence[bytes], delimiter: bytes) -> list[bytes]:
+    records: list[bytes] = []
     with suppress(DataError):  # the last of the lines may end within quotes
-        rows.extend(cells.split(delimiter) for _, cells in read_records(iter(lines), delimiter, Path()))
-    return rows
+        records.extend(cells for _, cells in read_records(iter(lines), delimiter, Path()))
+    return records
+
+
+def _cut(record: bytes, delimiter: bytes) -> list[bytes]:
+    """The first cells: a row may have a million."""
+    return record.split(delimiter, CELLS_LOOKED_AT)[:CELLS_LOOKED_AT]
 
 
 def detect_layout(
-    rows: Sequence[Sequence[bytes]],
+    records: Sequence[bytes],
     *,
     delimiter: bytes,
     header: bool | None,
@@ -105,27 +111,36 @@ def detect_layout(
     """Settles what the user did not force.
 
     Args:
-        rows: the first records, cut into cells.
-        delimiter: what they were cut at.
+        records: the first ones.
+        delimiter: what separates their cells.
         header: forced by the user, or None.
         sample_ids: forced by the user, or None.
         label_columns: names of target columns, which are no ids.
         known_ids: ids of the labels file: a first column of the same is one of ids, even if it holds numbers.
     """
-    width = Counter(len(row) for row in rows[1:] or rows).most_common(1)[0][0]
-    comma = _has_decimal_commas([cell for row in rows for cell in row[:CELLS_LOOKED_AT]], delimiter)
+    widths = [record.count(delimiter) + 1 for record in records]
+    width = Counter(widths[1:] or widths).most_common(1)[0][0]
+    rows = [_cut(record, delimiter) for record in records]
+    comma = _has_decimal_commas([cell for row in rows for cell in row], delimiter)
     # What looks like numbers is all that is asked of these cells, so that points may stand for commas.
-    looks = [[cell.replace(b",", b".") for cell in row[:CELLS_LOOKED_AT]] for row in rows] if comma else rows
-    first, body = rows[0], [row for row in rows[1:] if len(row) == width]
-    below = [look for look, row in zip(looks[1:], rows[1:], strict=True) if len(row) == width]
-    short = bool(body) and len(first) == width - 1 and header is not False
+    looks = [[cell.replace(b",", b".") for cell in row] for row in rows] if comma else rows
+    usual = [at for at in range(1, len(rows)) if widths[at] == width]
+    first, body, below = rows[0], [rows[at] for at in usual], [looks[at] for at in usual]
+    short = bool(body) and widths[0] == width - 1 and header is not False
     has_header = header if header is not None else short or _looks_like_header(looks[0], below)
     ends_empty = bool(
-        has_header and body and width > 2 and not any(row[-1] for row in body) and (short or not first[-1])
+        has_header
+        and body
+        and width > 2
+        and all(records[at].endswith(delimiter) for at in usual)
+        and (short or records[0].endswith(delimiter))
     )
     if ends_empty:
         width, short = width - 1, False
-    names = _names(first, width, short) if has_header else tuple(f"column_{j + 1}".encode() for j in range(width))
+    if has_header:
+        names = _names(records[0].split(delimiter), width, short)
+    else:
+        names = tuple(b"column_%d" % (j + 1) for j in range(width))
     if sample_ids is None:
         column = [row[0].strip() for row in (body if has_header else [first, *body])]
         named = names[0] if has_header else None

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from enas.data.dataset import FloatArray
-from enas.data.source import decode
+from enas.data.source import decode, show
 from enas.errors import DataError
 
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "na", "NaN", "nan", "NAN", "-nan", "null", "NULL", "None", "?", ".")
 _MISSING = frozenset(text.encode() for text in MISSING)
-_NUMBER = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|nan)", re.IGNORECASE)
+_NUMBER = re.compile(rb"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|nan)", re.IGNORECASE)
 _COMMA = re.compile(rb"[+-]?\d+(?:,\d+)+(?:\.\d*)?")
 _SHOWN = 8
+_MAX_PASSES = 16
 
 
 def is_missing(cell: bytes) -> bool:
@@ -103,13 +104,16 @@ def _parse_fast(cells: bytes, missing: list[str], shape: tuple[int, int]) -> Flo
 
 
 def _trim(cells: bytes) -> bytes:
+    """Takes blanks off the cells' ends; few at once are taken off all cells at once."""
+    n_passes = 0
     for blank in (b" ", b"\t"):
-        if blank in cells:
-            while blank + b"\n" in cells:
-                cells = cells.replace(blank + b"\n", b"\n")
-            while b"\n" + blank in cells:
-                cells = cells.replace(b"\n" + blank, b"\n")
-            cells = cells.strip(blank)
+        for end in (blank + b"\n", b"\n" + blank):
+            while end in cells:
+                if n_passes == _MAX_PASSES:
+                    return b"\n".join(cell.strip(b" \t") for cell in cells.split(b"\n"))
+                cells = cells.replace(end, b"\n")
+                n_passes += 1
+        cells = cells.strip(blank)
     return cells
 
 
@@ -119,9 +123,9 @@ def _parse_slowly(block: bytes, origin: CellsOrigin) -> FloatArray:
     bad = [at for at, cell in enumerate(cells) if cell.strip() not in _MISSING and not is_number(cell)]
     if bad:
         raise DataError(_complaint(cells, bad, origin))
-    values = [np.nan if is_missing(cell) else float(cell) for cell in cells]
+    values = (np.nan if is_missing(cell) else float(cell) for cell in cells)
     with np.errstate(over="ignore"):
-        return np.array(values, dtype=np.float32).reshape(-1, width)
+        return np.fromiter(values, np.float64, len(cells)).astype(np.float32).reshape(-1, width)
 
 
 def _complaint(cells: list[bytes], bad: list[int], origin: CellsOrigin) -> str:
@@ -134,7 +138,7 @@ def _complaint(cells: list[bytes], bad: list[int], origin: CellsOrigin) -> str:
     first = f"{_where(origin, row, place)}: {_show(cells[bad[0]])} is not a number"
     if not texts or _COMMA.fullmatch(_plain(cells[bad[0]])):
         return f"{first}{_advice(cells[bad[0]])}"
-    names = ", ".join(f"'{origin.columns[j]}'" for j in texts[:_SHOWN])
+    names = ", ".join(show(origin.columns[j]) for j in texts[:_SHOWN])
     more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
     return (
         f"{first}; columns that hold text: {names}{more}. Turn them into numbers "
@@ -150,7 +154,7 @@ def _advice(cell: bytes) -> str:
 
 
 def _where(origin: CellsOrigin, row: int, place: int) -> str:
-    column = f"column '{origin.columns[place]}' (number {origin.positions[place]})"
+    column = f"column {show(origin.columns[place])} (number {origin.positions[place]})"
     return f"'{origin.path}', line {origin.lines[row]}, {column}"
 
 
@@ -160,5 +164,4 @@ def _plain(cell: bytes) -> bytes:
 
 
 def _show(cell: bytes) -> str:
-    text = decode([_plain(cell)])[0][0]
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+    return show(decode([_plain(cell)])[0][0])

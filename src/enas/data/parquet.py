@@ -10,6 +10,7 @@ from enas.data.dataset import FloatArray
 from enas.data.delimited import Reading, find_column
 from enas.data.layout import is_id_word
 from enas.data.raw import RawTable
+from enas.data.source import show
 from enas.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Reading few columns at once keeps the peak near the matrix alone; reading many keeps the passes over the footer few.
 _COLUMNS_BYTES = 64 * 1024 * 1024
+# One value in a million cells takes a few bytes: more than this is a trap or a damaged footer, not data.
+_MAX_RATIO, _UNPACKED_FREELY = 1000, 64 * 2**20
 _INDEX_OF_PANDAS = "__index_level_0__"
 
 
@@ -31,20 +34,59 @@ def read_parquet(path: Path, reading: Reading) -> RawTable:
     try:
         return _read(pl.scan_parquet(path, glob=False), path, reading)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"'{path}' cannot be read as Parquet: {reason}") from error
+        raise _unreadable(path, error) from error
 
 
-def read_parquet_cells(path: Path) -> list[list[str]]:
-    """A small Parquet file as rows of text, the names first; missing cells are empty."""
+def read_parquet_cells(path: Path) -> tuple[list[str], ...]:
+    """A Parquet file as columns of text, each below its name; missing cells are empty.
+
+    Raises:
+        DataError: damaged file, no columns, a column that is no text, number, date or truth value.
+    """
     import polars as pl
 
     try:
-        frame = pl.read_parquet(path, glob=False)
-        columns = [_as_texts(column) for column in frame.get_columns()]
+        scan = pl.scan_parquet(path, glob=False)
+        schema = scan.collect_schema()
+        _check_size(path, _count_rows(scan), len(schema))
+        _refuse_nested(path, schema, schema.names())
+        frame = scan.collect()
+        columns = tuple([name, *_as_texts(frame[name])] for name in frame.columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise DataError(f"'{path}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    return [list(frame.columns), *(list(row) for row in zip(*columns, strict=True))]
+        raise _unreadable(path, error) from error
+    if not columns:
+        raise DataError(f"labels file '{path}' holds no rows")
+    return columns
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return DataError(f"'{path}' cannot be read as Parquet: {reason[:200]}")
+
+
+def _count_rows(scan: "pl.LazyFrame") -> int:
+    import polars as pl
+
+    return int(scan.select(pl.len()).collect().item())
+
+
+def _check_size(path: Path, n_rows: int, n_columns: int) -> None:
+    """What the footer says is not trusted: a file of a few bytes can claim any number of rows."""
+    n_bytes = 4 * n_rows * n_columns
+    if n_bytes > max(_UNPACKED_FREELY, _MAX_RATIO * path.stat().st_size):
+        raise DataError(
+            f"'{path}' claims {n_rows:,} rows x {n_columns:,} columns, more than {_MAX_RATIO:,} times its size; "
+            "is it damaged? If not, save it as TSV"
+        )
+
+
+def _refuse_nested(path: Path, schema: "pl.Schema", names: Sequence[str]) -> None:
+    import polars as pl
+
+    for name in names:
+        if schema[name].is_nested() or schema[name] in (pl.Binary, pl.Object):
+            kind = show(str(schema[name]))[1:-1]
+            raise DataError(f"'{path}': column {show(name)} holds {kind}, neither text nor numbers")
 
 
 def _as_texts(column: "pl.Series") -> list[str]:
@@ -58,15 +100,26 @@ def _read(scan: "pl.LazyFrame", path: Path, reading: Reading) -> RawTable:
 
     schema = scan.collect_schema()
     names = schema.names()
-    n_rows = int(scan.select(pl.len()).collect().item())
+    n_rows = _count_rows(scan)
     if not n_rows or not names:
         raise DataError(f"'{path}' holds no rows")
     targets = [names[find_column(name, names, path, has_header=True)] for name in reading.label_columns]
+    _check_size(path, n_rows, len(names))
     id_column = _find_ids(scan, schema, targets, reading)
+    if id_column in targets:
+        raise DataError(
+            f"'{path}': column {show(id_column)} cannot be both label_column and sample ids; set sample_ids: false or "
+            "name another column"
+        )
+    _refuse_nested(path, schema, [*targets, *([id_column] if id_column else [])])
     kept = [name for name in names if name != id_column and name not in targets]
     if not kept:
         raise DataError(f"'{path}' has no feature columns beside ids and target")
-    texts = [f"'{name}' ({schema[name]})" for name in kept if not schema[name].is_numeric() and schema[name] != pl.Null]
+    texts = [
+        f"{show(name)} ({show(str(schema[name]))[1:-1]})"
+        for name in kept
+        if not schema[name].is_numeric() and schema[name] != pl.Null
+    ]
     if texts:
         more = f" and {len(texts) - 8:,} others" if len(texts) > 8 else ""
         raise DataError(
@@ -111,12 +164,14 @@ def _fill(scan: "pl.LazyFrame", path: Path, kept: Sequence[str], n_rows: int) ->
     for start in range(0, len(kept), step):
         names = list(kept[start : start + step])
         frame = scan.select(pl.col(names).cast(pl.Float32)).collect()
+        if len(frame) != n_rows:
+            raise DataError(f"'{path}' is damaged: its footer counts {n_rows:,} rows, its columns hold {len(frame):,}")
         block = matrix[:, start : start + len(names)]
         block[...] = frame.to_numpy()
         if np.isinf(block).any():
             row, place = np.argwhere(np.isinf(block))[0]
             raise DataError(
-                f"'{path}', row {row + 1}, column '{names[place]}': the value is infinite (or beyond float32); "
+                f"'{path}', row {row + 1}, column {show(names[place])}: the value is infinite (or beyond float32); "
                 "mend it or leave it empty"
             )
     return matrix

@@ -71,8 +71,9 @@ def _unquote(line: bytes, following: _Counted, delimiter: bytes, path: Path) -> 
     try:
         cells = [cell.encode("latin-1") for cell in next(reader)]
     except csv.Error as error:
+        reason = "it is still open after 131,072 characters" if "field limit" in str(error) else str(error)
         raise DataError(
-            f"'{path}', line {number}: a quote opens a cell and does not close it well ({error})"
+            f"'{path}', line {number}: a quote opens a cell and does not close it well ({reason})"
         ) from error
     inside = [cell.replace(delimiter, _DELIMITER_INSIDE).replace(b"\n", _LINE_END_INSIDE) for cell in cells]
     return delimiter.join(inside)

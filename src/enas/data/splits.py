@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from enas.data.dataset import IntArray, Target
+from enas.data.source import show
 from enas.errors import DataError
+
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def _lend(giver: IntArray, taker: IntArray, target: Target) -> tuple[IntArray, I
 def _refuse_tiny_classes(target: Target) -> None:
     tiny = {name: n for name, n in class_counts(target).items() if n < 2}
     if tiny:
-        listed = ", ".join(f'"{name}" ({n})' for name, n in tiny.items())
+        listed = ", ".join(f'"{show(name)[1:-1]}" ({n})' for name, n in list(tiny.items())[:_SHOWN])
+        listed += f" and {len(tiny) - _SHOWN:,} more" if len(tiny) > _SHOWN else ""
         raise DataError(
             f"classes with fewer than two samples cannot be both trained on and judged: {listed}; "
             "add samples, merge these classes or leave them out"

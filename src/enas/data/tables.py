@@ -21,7 +21,7 @@ from enas.data.labels import LabelCells, Labels, match_labels, read_label_cells
 from enas.data.matching import match_features
 from enas.data.parquet import read_parquet
 from enas.data.raw import RawTable, unique_names
-from enas.data.source import check_file, decode, is_parquet, read_lines
+from enas.data.source import check_file, decode, is_parquet, read_lines, show
 from enas.data.targets import encode_classes, parse_targets
 from enas.errors import DataError
 from enas.progress import Progress
@@ -59,7 +59,10 @@ def read_dataset(
         DataError: a file that is missing, damaged or no table of numbers, or labels that do not fit.
     """
     _limit_threads(n_threads)
-    table, cells = _read_files(args, args.features_file, args.labels_file, names_file, progress)
+    try:
+        table, cells = _read_files(args, args.features_file, args.labels_file, names_file, progress)
+    except MemoryError as error:
+        raise DataError(f"'{args.features_file}' and its labels do not fit into the memory of this machine") from error
     source = str(args.features_file)
     labels = _find_labels(args, table, cells, source, progress)
     target = _make_target(labels, regression, classes, target_names)
@@ -202,10 +205,8 @@ def _find_labels(
         return labels
     if not table.texts:
         return None
-    places = tuple(f"'{source}', sample {at + 1}" for at in range(len(table.features)))
-    return Labels(
-        tuple(table.texts), tuple([text.strip() for text in column] for column in table.texts.values()), places
-    )
+    columns = tuple([text.strip() for text in column] for column in table.texts.values())
+    return Labels(tuple(table.texts), columns, source, "sample", range(1, len(table.features) + 1))
 
 
 def _make_target(
@@ -224,10 +225,10 @@ def _report(table: RawTable, target: Target | None, source: str, progress: Progr
         return
     if target.classes:
         counts = np.bincount(target.values.astype(np.int64)[:], minlength=len(target.classes))
-        pairs = [f"{name}: {count:,}" for name, count in zip(target.classes[:20], counts, strict=False)]
-        progress.line(f"target {target.names[0]}: {len(target.classes)} classes ({', '.join(pairs)})")
+        pairs = [f"{show(name)[1:-1]}: {count:,}" for name, count in zip(target.classes[:20], counts, strict=False)]
+        progress.line(f"target {show(target.names[0])[1:-1]}: {len(target.classes)} classes ({', '.join(pairs)})")
     else:
-        progress.line(f"targets (numbers): {', '.join(target.names[:20])}")
+        progress.line(f"targets (numbers): {', '.join(show(name)[1:-1] for name in target.names[:20])}")
 
 
 def _assemble(table: RawTable, target: Target | None, source: str) -> Dataset:
