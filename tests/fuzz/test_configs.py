@@ -8,6 +8,7 @@ import re
 import time
 import tracemalloc
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -433,7 +434,7 @@ def mutate(tree: Any, kind: str, generator: random.Random, value: Any) -> None:
     elif kind == "rename":
         node[generator.choice([key.upper(), key[:-1], f"{key}.{key}", str(value)[:50]])] = node.pop(key)
     else:
-        generator.choice(objects)[key] = node.pop(key)
+        generator.choice(objects)[key] = deepcopy(node.pop(key))  # it may be put into itself
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[path.stem for path in EXAMPLES])
