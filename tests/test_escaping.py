@@ -152,7 +152,6 @@ def texts_in(value: object) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-@pytest.mark.xfail(reason="names of files are cut by letters, not by bytes", raises=OSError, strict=True)
 def test_explanations(make_model: MakeModel, tmp_path: Path) -> None:
     """Files named after classes: one each, none outside the folder, none that some system cannot have."""
     few = replace(TABLE, target=FEW)

@@ -175,13 +175,14 @@ def test_the_tables_of_keys_are_the_configuration() -> None:
 
 def test_the_file_tree_is_the_source() -> None:
     tree = next(block.code for block in blocks(ARCHITECTURE) if block.code.startswith("src/enas/"))
-    listed = set()
-    folder = ""
+    listed, folders = set(), dict[int, str]()
     for line in tree.splitlines()[1:]:
-        name = line.split()[0]
-        folder = folder if line.startswith("    ") else ""
-        listed.add(folder + name)
-        folder = name if name.endswith("/") else folder
+        name, depth = line.split()[0], len(line) - len(line.lstrip())
+        path = "".join(folder for above, folder in sorted(folders.items()) if above < depth) + name
+        folders = {above: folder for above, folder in folders.items() if above < depth}
+        if name.endswith("/"):
+            folders[depth] = name
+        listed.add(path)
     source = ROOT / "src" / "enas"
     modules = [path for path in source.rglob("*.py") if path.parent == source or path.name != "__init__.py"]
     found = {path.relative_to(source).as_posix() for path in modules}

@@ -1,6 +1,6 @@
 """Checkpoints: all that a run knows at one moment, on the disk whole or not at all.
 
-``newest.safetensors`` holds tensors by name, plain facts as JSON in its metadata, and a digest of both. A new one is
+``newest.safetensors`` holds tensors by name, plain facts as JSON among them, and a digest of all. A new one is
 written beside it and flushed; the old one then becomes ``previous.safetensors`` and the new one takes its place. So
 there is a whole checkpoint at every moment, and one that is damaged later is noticed and has a predecessor.
 """
@@ -25,6 +25,9 @@ from enas.progress import Progress
 
 FORMAT = 1
 """Version of what checkpoints hold; one of another version is refused."""
+
+_FACTS = "facts"
+"""The array that holds them as JSON: a header may not be large."""
 
 NEWEST, PREVIOUS = "newest.safetensors", "previous.safetensors"
 NEXT = "next.safetensors"
@@ -74,8 +77,8 @@ def write_state(path: Path, state: State) -> None:
         RunError: the system refuses.
     """
     arrays = {name: np.asarray(tensor.detach().cpu().numpy(), order="C") for name, tensor in state.tensors.items()}
-    facts = json.dumps(state.facts)
-    write_tensors(path, arrays, {"format": str(FORMAT), "facts": facts, "digest": _digest(facts, arrays)})
+    arrays[_FACTS] = np.frombuffer(json.dumps(state.facts).encode(), np.uint8)
+    write_tensors(path, arrays, {"format": str(FORMAT), "digest": _digest(arrays)})
 
 
 def read_state(path: Path) -> State:
@@ -87,13 +90,14 @@ def read_state(path: Path) -> State:
     arrays, metadata = read_tensors(path)
     if metadata.get("format", str(FORMAT)) != str(FORMAT):
         raise RunError(f"{path} has format {metadata['format']:.20}; this version reads {FORMAT}")
-    if metadata.get("digest") != _digest(metadata.get("facts", ""), arrays):
+    if metadata.get("digest") != _digest(arrays) or _FACTS not in arrays:
         raise RunError(f"{path} is damaged: its content does not have the digest that was written with it")
-    return State(json.loads(metadata["facts"]), {name: torch.from_numpy(array) for name, array in arrays.items()})
+    facts = json.loads(arrays.pop(_FACTS).tobytes())
+    return State(facts, {name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
-def _digest(facts: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.blake2b(facts.encode(), digest_size=16)
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())

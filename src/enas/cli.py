@@ -16,6 +16,7 @@ import typer
 from enas.console import Console
 from enas.errors import ConfigError, EnasError
 from enas.interrupts import Interrupted, raise_on_terminate
+from enas.printable import printable
 
 if TYPE_CHECKING:
     from enas.automl import Auto
@@ -302,7 +303,7 @@ def guard(verbose: bool) -> Iterator[None]:
     try:
         yield
     except EnasError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo("\n".join(map(printable, f"error: {error}".split("\n"))), err=True)
         raise typer.Exit(2) from None
     except Interrupted as stop:
         typer.echo(stop, err=True)

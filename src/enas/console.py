@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from enas.printable import printable
 from enas.progress import show_seconds
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Console:
     def line(self, text: str) -> None:
         if self._quiet:
             return
+        text = _printable_lines(text)
         if self._bars:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -54,10 +56,11 @@ class Console:
 
     def warn(self, text: str) -> None:
         text = text if text.startswith("warning:") else f"warning: {text}"
-        print(text, file=sys.stderr, flush=True)
+        print(_printable_lines(text), file=sys.stderr, flush=True)
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
+        title = printable(title)
         if self._quiet:
             yield lambda text: None
         elif self._verbose or not sys.stdout.isatty():
@@ -83,6 +86,11 @@ class Console:
                 self._bars = None
             else:
                 bars.remove_task(task)
+
+
+def _printable_lines(text: str) -> str:
+    """Names from data must not rule the terminal."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _make_bars() -> "Bars":

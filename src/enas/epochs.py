@@ -34,6 +34,9 @@ class Epochs:
         journal: is told of each step and asked for time; states go to ``offer`` instead.
         offer: called after every step.
         epoch: that is next, or under way.
+        n_parts: into which each step is divided.
+        slowdown: factor of the learning rate.
+        n_rollbacks: how often it was gone back.
     """
 
     learner: Learner

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +169,12 @@ def file_names(names: Sequence[str]) -> list[str]:
         ['0', 'a_b', 'a_b_2']
     """
     result: list[str] = []
+    taken: set[str] = set()
     for i, name in enumerate(names):
-        safe = re.sub(r"[^\w.-]", "_", name)[:80]
-        result.append(safe if safe.lower() not in {other.lower() for other in result} else f"{safe}_{i}")
+        safe = re.sub(r"[^\w.-]", "_", normalize("NFC", name)).encode()[:80].decode(errors="ignore")
+        part, n = safe, i
+        while part.casefold() in taken:
+            part, n = f"{safe}_{n}", n + 1
+        taken.add(part.casefold())
+        result.append(part)
     return result

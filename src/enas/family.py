@@ -36,6 +36,7 @@ class Recipe:
         ensemble: average the candidates instead of taking the best.
         time_limit: seconds from the start; None: no limit.
         checkpoint_seconds, checkpoint_epochs: between two checkpoints, whichever passes first.
+        n_parts: into how many the steps of the search, and of retraining, are divided to save memory.
     """
 
     n_epochs_search: int
@@ -51,6 +52,7 @@ class Recipe:
     time_limit: float | None = None
     checkpoint_seconds: float = 60.0
     checkpoint_epochs: int | None = None
+    n_parts: tuple[int, int] = (1, 1)
 
 
 class Family(Protocol):

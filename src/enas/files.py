@@ -11,7 +11,7 @@ import math
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a name that cannot be written cannot be removed either
+            partial.unlink(missing_ok=True)
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -192,7 +193,7 @@ def guard_cell(text: str) -> str:
     >>> guard_cell("=cmd()"), guard_cell("-1.5e3"), guard_cell("TP53"), guard_cell("-AS1")
     ("'=cmd()", '-1.5e3', 'TP53', "'-AS1")
     """
-    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if not text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")):
         return text
     try:
         float(text)

@@ -133,6 +133,7 @@ class Fit:
             train_every=recipe.train_every,
             derive_on_minibatch=recipe.derive_on_minibatch,
             n_derived=recipe.n_derived,
+            n_parts=recipe.n_parts[0],
         )
 
     def _journal(self, name: str, share: float) -> Journal:
@@ -182,6 +183,7 @@ class Fit:
             self.recipe.n_epochs_fixed,
             self.family.reward,
             self._journal("current", share),
+            self.recipe.n_parts[1],
         )
         if resumed:
             retraining.load(resumed["current"])

@@ -4,7 +4,7 @@ import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from enas.errors import RunError
 from enas.families.source import Ready, Source
 from enas.files import write_json
 from enas.interrupts import Interrupted
+from enas.memory_plan import plan_parts
 from enas.progress import Progress, show_seconds
 from enas.resume import check_config, check_data, check_environment, check_growth, find_run
 from enas.run import Run, create_run, writing
@@ -73,6 +74,8 @@ def take(order: Order, source: Source, progress: Progress) -> Iterator[Job]:
     ready = source.prepare()
     if given:
         ready.family.space.validate(given)
+    parts = plan_parts(ready.family, ready.recipe, config.max_memory, given, progress)
+    ready = replace(ready, recipe=replace(ready.recipe, n_parts=parts))
     facts = {"device": ready.family.device, "n_threads": torch.get_num_threads()}
     if run:
         check_environment(run, facts, progress)

@@ -1,6 +1,76 @@
-"""Memory that is not there: how an error says so."""
+"""Memory: how much training will take, measured on a few rows before it begins, and how an error says that it is short.
 
+What a step keeps for its backward pass grows with its rows, and so does what the backward pass holds besides; weights
+come in several copies (gradient, moments, what is gone back to, what a checkpoint is written from).
+"""
+
+from dataclasses import dataclass
+
+import psutil
 import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from enas.search_space import Architecture
+from enas.training import Learner
+
+GIB = 2**30
+COPIES_OF_WEIGHTS = 8
+PEAK = 2.2
+"""Peak of a step as a multiple of what its forward pass keeps: 1.6 to 2.3 for networks on images."""
+OVERHEAD = 0.25 * GIB
+"""What code, threads and gaps between tensors take besides."""
+N_ROWS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What training takes besides what the process has already.
+
+    Args:
+        fixed: bytes.
+        per_row: bytes for each row of a step, all networks side by side together.
+    """
+
+    fixed: float
+    per_row: float
+
+    def n_parts(self, n_rows: int, limit: float) -> int | None:
+        """Parts into which steps of ``n_rows`` must be divided to stay below ``limit`` bytes; None: a row is too much.
+
+        Example:
+            >>> Need(fixed=100, per_row=10).n_parts(32, limit=200), Need(100, 10).n_parts(32, 105)
+            (4, None)
+        """
+        n_fitting = int((limit - self.fixed) / self.per_row)
+        return -(-n_rows // min(n_fitting, n_rows)) if n_fitting > 0 else None
+
+
+def measure_need(learner: Learner, architecture: Architecture) -> Need:
+    """Run a learner forward on a few rows; it draws random numbers, and statistics of its inputs move."""
+    rows = learner.batches()[0]
+    kept = [_bytes_kept(learner, rows[:, :n], architecture) for n in (N_ROWS, 2 * N_ROWS)]
+    weights = sum(tensor.nbytes for tensor in learner.weights().values())
+    per_row = max(kept[1] - kept[0], 1) / N_ROWS
+    return Need(OVERHEAD + COPIES_OF_WEIGHTS * weights, PEAK * per_row)
+
+
+def _bytes_kept(learner: Learner, rows: Tensor, architecture: Architecture) -> int:
+    """Bytes that the forward pass keeps for the backward pass; of tensors that share memory, once."""
+    kept: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        learner.loss(rows, architecture)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def used() -> int:
+    """Bytes that the process has now."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

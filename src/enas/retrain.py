@@ -9,6 +9,7 @@ the last of them.
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ class Retraining:
         n_epochs: epochs over the training rows.
         reward: chooses the epoch.
         journal: log, curves, checkpoints and the time that there is.
+        n_parts: into which steps are divided from the start, to save memory.
     """
 
     learner: Learner
@@ -104,6 +106,7 @@ class Retraining:
     n_epochs: int
     reward: RewardName
     journal: Journal
+    n_parts: int = 1
     _epochs: Epochs = field(init=False)
     _outputs: list[NDArray[np.float32]] = field(default_factory=list, init=False)
     _best: tuple[float, float] = field(default=(-np.inf, -np.inf), init=False)
@@ -111,7 +114,8 @@ class Retraining:
 
     def __post_init__(self) -> None:
         title = f"training {self.architecture}"
-        self._epochs = Epochs(self.learner, title, self.journal, lambda: self.journal.offer(self.state))
+        offer = partial(self.journal.offer, self.state)
+        self._epochs = Epochs(self.learner, title, self.journal, offer, n_parts=self.n_parts)
 
     def run(self) -> Candidate:
         """Train and keep the best epoch; where training breaks down after an epoch or more, the best of these.

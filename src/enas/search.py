@@ -97,6 +97,7 @@ class Search:
         train_every: epochs between two lessons of the controller.
         derive_on_minibatch: score them on one minibatch, as the originals.
         n_derived: architectures that the trained controller samples when deriving; duplicates are scored once.
+        n_parts: into which steps are divided from the start, to save memory.
     """
 
     learner: Learner
@@ -111,6 +112,7 @@ class Search:
     train_every: int = 1
     derive_on_minibatch: bool = False
     n_derived: int = N_DERIVED
+    n_parts: int = 1
     _epochs: Epochs = field(init=False)
     _lessons: Lessons = field(init=False)
     _watch: PolicyWatch = field(init=False)
@@ -121,7 +123,7 @@ class Search:
 
     def __post_init__(self) -> None:
         training = self.journal.until(self.journal.deadline.part(TRAINING_SHARE))
-        self._epochs = Epochs(self.learner, "search", training, self._offer)
+        self._epochs = Epochs(self.learner, "search", training, self._offer, n_parts=self.n_parts)
         self._lessons = Lessons(self.controller, self.settings, self._rewards, self.generator, training, self._offer)
         self._watch = PolicyWatch(self.controller.space, self.n_epochs, self.journal.progress)
 

@@ -27,6 +27,7 @@ def test_all_files_are_there(finished: Auto) -> None:
     assert finished.run.finished
     found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file() and file.name[0] != "."}
     inside = {"config.json", "environment.json", "data.json", "metrics.jsonl", "leaderboard.csv"}
+    inside |= {"steps.json", "checkpoint/newest.safetensors"}
     inside |= {"best_architecture.json", "models/model.json", "models/candidate_1.safetensors"}
     made = {f"enas_{name}.{suffix}" for name in PICTURES for suffix in ("svg", "png")}
     made |= {f"enas_{name}.{suffix}" for name in ("confusion_matrix", "roc_curves") for suffix in ("pdf", "png")}

@@ -1,5 +1,7 @@
 """What an image config names, as the pipeline's steps take it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 from enas.config import ImageConfig, ImageExplainer, Inference
 from enas.data.images import ImageFormat, ImageSet, infer_format, read_images
 from enas.device import choose_device
-from enas.errors import ConfigError, RunError
+from enas.errors import ConfigError, DataError, RunError
 from enas.evaluate import Evaluation, evaluate
 from enas.explain_images import ImageExplanation, explain_images
 from enas.families.image import ImageFamily, image_recipe, prepare_images
@@ -51,13 +53,16 @@ class ImageSource:
 
     def prepare(self) -> Ready:
         trainer = self.config.trainer
-        fmt = infer_format(
-            trainer.train_data_dir, size=trainer.img_size, n_channels=trainer.channel, progress=self.progress
-        )
-        train = self._read(trainer.train_data_dir, fmt, None)
+        with _naming("trainer.train_data_dir"):
+            fmt = infer_format(
+                trainer.train_data_dir, size=trainer.img_size, n_channels=trainer.channel, progress=self.progress
+            )
+        train = self._read("trainer.train_data_dir", trainer.train_data_dir, fmt, None)
         assert train.target is not None, "training images have classes"
         self._check_classes(train.target.classes)
-        valid = self._read(trainer.val_data_dir, fmt, train.target.classes) if trainer.val_data_dir else None
+        valid = None
+        if trainer.val_data_dir:
+            valid = self._read("trainer.val_data_dir", trainer.val_data_dir, fmt, train.target.classes)
         space = MicroSpace(trainer.child_num_cells, convolution_bias=trainer.controller_convolution_bias)
         family = prepare_images(self.config, train, valid, space, self.progress)
         self._report(family)
@@ -77,7 +82,8 @@ class ImageSource:
         model, section = self._of_images(model, run), self.config.data_predict
         if section is None:
             raise ConfigError("the config has no section data_predict; this step reads its images from there")
-        images = self._read(section.args.data_dir, _format_of(model), None, labelled=False)
+        folder = section.args.data_dir
+        images = self._read("data_predict.args.data_dir", folder, _format_of(model), None, labelled=False)
         images = _spread_rows(images, settings, self.progress)
         return predict(model, images, run.output_files, batch_size=settings.batch_size, progress=self.progress)
 
@@ -106,21 +112,22 @@ class ImageSource:
         folder = self.config.trainer.test_data_dir
         if folder is None:
             raise ConfigError("the config names no trainer.test_data_dir; this step reads its images from there")
-        return self._read(folder, _format_of(model), model.classes)
+        return self._read("trainer.test_data_dir", folder, _format_of(model), model.classes)
 
     def _read(
-        self, folder: Path, fmt: ImageFormat, classes: tuple[str, ...] | None, *, labelled: bool = True
+        self, key: str, folder: Path, fmt: ImageFormat, classes: tuple[str, ...] | None, *, labelled: bool = True
     ) -> ImageSet:
-        return read_images(
-            folder,
-            fmt,
-            classes=classes,
-            labelled=labelled,
-            cache=self.config.trainer.output_dir / "image_cache",
-            skip_unreadable=self.config.trainer.skip_unreadable,
-            progress=self.progress,
-            n_threads=self.config.input_fn.num_threads,
-        )
+        with _naming(key):
+            return read_images(
+                folder,
+                fmt,
+                classes=classes,
+                labelled=labelled,
+                cache=self.config.trainer.output_dir / "image_cache",
+                skip_unreadable=self.config.trainer.skip_unreadable,
+                progress=self.progress,
+                n_threads=self.config.input_fn.num_threads,
+            )
 
     def _check_classes(self, classes: tuple[str, ...]) -> None:
         expected = self.config.model.args.output_classes
@@ -133,6 +140,15 @@ class ImageSource:
     def _report(self, family: ImageFamily) -> None:
         for name, stage in (("search", self.config.trainer), ("retraining", self.config.retrain)):
             self.progress.line(f"{name}: {describe_plan(family.blueprint(stage))}")
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """What is wrong with a folder is said with the key that names it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{key}: {error}") from error
 
 
 def _draw_test_accuracy(evaluation: Evaluation, run: Run) -> None:
