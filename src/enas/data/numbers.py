@@ -106,7 +106,7 @@ def _parse_fast(cells: bytes, missing: list[str], shape: tuple[int, int]) -> Flo
 def _trim(cells: bytes) -> bytes:
     """Takes blanks off the cells' ends; few at once are taken off all cells at once."""
     n_passes = 0
-    for blank in (b" ", b"\t"):
+    for blank in (blank for blank in (b" ", b"\t") if blank in cells):  # one byte is found much faster than two
         for end in (blank + b"\n", b"\n" + blank):
             while end in cells:
                 if n_passes == _MAX_PASSES:
