@@ -378,8 +378,6 @@ def check_any(read: Read) -> Callable[..., None]:
 
 def valid_files() -> list[bytes]:
     text = "id,größe,b,status\n" + "".join(f"s{i},{i / 7:.3f},{i % 3},{'ab'[i % 2]}\n" for i in range(12))
-    parquet = io.BytesIO()
-    pl.DataFrame({"id": ["s0", "s1", "s2"], "a": [1.5, None, 3], "b": [1, 2, 3]}).write_parquet(parquet)
     return [
         PLAIN.encode() * 5,
         text.encode(),
@@ -388,7 +386,6 @@ def valid_files() -> list[bytes]:
         b'"a b" "c"\n"r1" 1 2\n"r2" 3 4\n',
         gzip.compress(text.encode(), mtime=0),
         zstandard.compress(text.encode()),
-        parquet.getvalue(),
     ]
 
 
@@ -435,6 +432,26 @@ def test_mutated_files(check_any: Callable[..., None], n_cases: int) -> None:
     for case in range(n_cases):
         content = mutate(files[case % len(files)], generator)
         check_any(content, **options[generator.integers(len(options))])
+
+
+def valid_parquet() -> bytes:
+    file = io.BytesIO()
+    pl.DataFrame({"id": ["s0", "s1", "s2"], "a": [1.5, None, 3], "b": [1, 2, 3]}).write_parquet(file)
+    return file.getvalue()
+
+
+def test_parquet_that_ends_the_library(check_any: Callable[..., None]) -> None:
+    """One byte in the header of a page: polars asks for 2⁶¹ bytes, and the whole process ends."""
+    content = bytearray(valid_parquet())
+    content[139] = 79
+    check_any(bytes(content))
+
+
+def test_mutated_parquet(check_any: Callable[..., None], n_cases: int) -> None:
+    """Fewer, because each file is read in a process of its own first."""
+    generator = np.random.default_rng(0)
+    for _ in range(n_cases // 20):
+        check_any(mutate(valid_parquet(), generator))
 
 
 CELLS = st.one_of(

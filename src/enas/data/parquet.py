@@ -1,5 +1,7 @@
 """Reads a Parquet file into one float32 matrix, some columns at a time."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,19 @@ _COLUMNS_BYTES = 64 * 1024 * 1024
 # One value in a million cells takes a few bytes: more than this is a trap or a damaged footer, not data.
 _MAX_RATIO, _UNPACKED_FREELY = 1000, 64 * 2**20
 _INDEX_OF_PANDAS = "__index_level_0__"
+_PROBE = """
+import sys
+import polars as pl
+path, largest, at_once = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+try:
+    scan = pl.scan_parquet(path, glob=False)
+    names, n_rows = scan.collect_schema().names(), int(scan.select(pl.len()).collect().item())
+    step = max(1, at_once // (8 * max(n_rows, 1)))
+    for start in range(0, len(names) if 4 * n_rows * len(names) <= largest else 0, step):
+        scan.select(names[start : start + step]).collect()
+except BaseException:
+    pass
+"""
 
 
 def read_parquet(path: Path, reading: Reading) -> RawTable:
@@ -31,10 +46,27 @@ def read_parquet(path: Path, reading: Reading) -> RawTable:
     """
     import polars as pl
 
+    _probe(path)
     try:
         return _read(pl.scan_parquet(path, glob=False), path, reading)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _unreadable(path, error) from error
+
+
+def _probe(path: Path) -> None:
+    """Reads the file in a process of its own first: the library ends the whole process at some damaged files.
+
+    Raises:
+        DataError: it did.
+    """
+    command = [sys.executable, "-c", _PROBE, str(path), str(_largest(path)), str(_COLUMNS_BYTES)]
+    if sys.executable and subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode:
+        raise DataError(f"'{path}' cannot be read as Parquet: it is damaged; copy or write it again")
+
+
+def _largest(path: Path) -> int:
+    """The most bytes that a file of this size may claim to hold."""
+    return max(_UNPACKED_FREELY, _MAX_RATIO * path.stat().st_size)
 
 
 def read_parquet_cells(path: Path) -> tuple[list[str], ...]:
@@ -45,6 +77,7 @@ def read_parquet_cells(path: Path) -> tuple[list[str], ...]:
     """
     import polars as pl
 
+    _probe(path)
     try:
         scan = pl.scan_parquet(path, glob=False)
         schema = scan.collect_schema()
@@ -73,7 +106,7 @@ def _count_rows(scan: "pl.LazyFrame") -> int:
 def _check_size(path: Path, n_rows: int, n_columns: int) -> None:
     """What the footer says is not trusted: a file of a few bytes can claim any number of rows."""
     n_bytes = 4 * n_rows * n_columns
-    if n_bytes > max(_UNPACKED_FREELY, _MAX_RATIO * path.stat().st_size):
+    if n_bytes > _largest(path):
         raise DataError(
             f"'{path}' claims {n_rows:,} rows x {n_columns:,} columns, more than {_MAX_RATIO:,} times its size; "
             "is it damaged? If not, save it as TSV"
