@@ -75,9 +75,12 @@ class Auto:
             self._run, resume = run, run.path
         if "train" in todo:
             self._train("run", steps, None, resume)
-        for step in todo:
-            if step != "train":
-                getattr(self, step)()
+        from enas.job import told_how_to_resume
+
+        with told_how_to_resume(self.run, "run", self._origin):
+            for step in todo:
+                if step != "train":
+                    getattr(self, step)()
 
     def search(self, *, resume: bool | str | Path = False) -> "Architecture":
         """Search without retraining; writes the leaderboard and the best architecture into a new run directory.

@@ -88,8 +88,8 @@ def read_state(path: Path) -> State:
         RunError: the file is missing, damaged or of another version.
     """
     arrays, metadata = read_tensors(path)
-    if metadata.get("format", str(FORMAT)) != str(FORMAT):
-        raise RunError(f"{path} has format {metadata['format']:.20}; this version reads {FORMAT}")
+    if metadata.get("format") != str(FORMAT):
+        raise RunError(f"{path} has format {metadata.get('format', 'unknown'):.20}; this version reads {FORMAT}")
     if metadata.get("digest") != _digest(arrays) or _FACTS not in arrays:
         raise RunError(f"{path} is damaged: its content does not have the digest that was written with it")
     facts = json.loads(arrays.pop(_FACTS).tobytes())

@@ -83,12 +83,15 @@ def take(order: Order, source: Source, progress: Progress) -> Iterator[Job]:
     else:
         facts = {"seed": config.seed, **facts}
         run = create_run(config.trainer.save_dir, config.name, now=datetime.now(), facts=facts)
-    with _told_how_to_resume(order, run), writing(run, order.steps[0]):
+    with told_how_to_resume(run, order.command, order.origin), writing(run, order.steps[0]):
         state = _take_up(run, grown, progress) if order.resume else None
-        if not order.resume or grown:
+        if not order.resume:
             write_json(run.config, config.model_dump(mode="json"))
             write_json(run.data, {"data_train": ready.facts})
+        if not order.resume or grown:
             run.begin(order.command, order.steps, str(given) if given else None)
+        if grown:  # last: whoever is stopped before it grows again
+            write_json(run.config, config.model_dump(mode="json"))
         yield Job(run, ready, given, state)
 
 
@@ -117,19 +120,30 @@ def _take_up(run: Run, grown: Sequence[str], progress: Progress) -> State | None
     return state
 
 
+_LOST = "nothing is left to go on with; begin a new run, without --resume"
+
+
 @contextmanager
-def _told_how_to_resume(order: Order, run: Run) -> Iterator[None]:
-    """What stops the work, and is no fault of data or config, says how to go on."""
-    if order.origin:
-        how = f"enas {order.command} {shlex.quote(str(order.origin))} --resume {shlex.quote(str(run.path))}"
+def told_how_to_resume(run: Run, command: str, origin: str | Path | None) -> Iterator[None]:
+    """What stops the work, and is no fault of data or config, says how to go on.
+
+    Args:
+        run: that is being worked on.
+        command: that began it: run, train or search.
+        origin: file of the config, if it is one.
+    """
+    if origin:
+        how = f"go on with: enas {command} {shlex.quote(str(origin))} --resume {shlex.quote(str(run.path))}"
     else:
-        how = f"{'run_all' if order.command == 'run' else order.command}(resume={str(run.path)!r})"
+        how = f"go on with: {'run_all' if command == 'run' else command}(resume={str(run.path)!r})"
     try:
         yield
     except KeyboardInterrupt as stop:
         number = stop.number if isinstance(stop, Interrupted) else signal.SIGINT
-        raise Interrupted(number, f"stopped; what is done is kept, go on with: {how}") from None
+        what = f"what is done is kept, {how}" if run.steps.is_file() else _LOST
+        raise Interrupted(number, f"stopped; {what}") from None
     except RunError as error:
-        if isinstance(error.__cause__, OSError):
-            raise RunError(f"{error}; when that is mended, go on with: {how}") from error
-        raise
+        if not isinstance(error.__cause__, OSError):
+            raise
+        what = f"when that is mended, {how}" if run.steps.is_file() else _LOST
+        raise RunError(f"{error}; {what}") from error

@@ -1,6 +1,7 @@
 """Which run is taken up again, and whether it still is the same run: config, data, versions, device."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def find_run(config: Config | ImageConfig, resume: bool | str | Path, command: s
         run = latest_unfinished_run(config.trainer.save_dir, config.name)
     else:
         run = open_run(Path(resume))
-    begun_by = run.plan()["command"]
+    with _readable(run.steps):
+        begun_by = run.plan()["command"]
     if begun_by != command:
         raise RunError(f"{run.path} was begun by `enas {begun_by}`; resume it by that command, not by `enas {command}`")
     return run
@@ -71,7 +73,8 @@ def check_config(run: Run, config: Config | ImageConfig) -> list[str]:
     Raises:
         RunError: it differs in what decides the result; the message names each such key.
     """
-    before, now = (dict(_flat(values)) for values in (read_json(run.config), config.model_dump(mode="json")))
+    with _readable(run.config):
+        before, now = (dict(_flat(values)) for values in (read_json(run.config), config.model_dump(mode="json")))
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     changed = [key for key in changed if not key.startswith(FREE)]
     grown = [key for key in changed if key in GROWING and _is_more(before.get(key), now.get(key))]
@@ -89,19 +92,40 @@ def check_data(run: Run, facts: Mapping[str, Any]) -> None:
     Raises:
         RunError: they have changed; the message names the files or says how many samples differ.
     """
-    before = read_json(run.data)["data_train"]
-    differing = []
-    for kind in ("files", "folders"):
-        known, now = before.get(kind, {}), dict(facts.get(kind, {}))
-        differing += [str(name) for name in now if known.get(name) != now[name]]
-    if not differing and before["row_hashes"] != facts["row_hashes"]:
-        n_changed = len(set(before["row_hashes"]) ^ set(facts["row_hashes"]))
-        differing = [f"{n_changed or 'the order of'} samples"]
+    with _readable(run.data):
+        before = read_json(run.data)["data_train"]
+        differing = [*_changed_files(before, facts)] or [*_changed_samples(before, facts)]
     if differing:
         raise RunError(
             f"{run.path} cannot be resumed: the training data have changed since it began ({', '.join(differing[:5])})"
             "; put the old data back, or begin a new run, without --resume"
         )
+
+
+def _changed_files(before: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
+    """Files whose content, and folders whose number of images, is another."""
+    for kind in ("files", "folders"):
+        known, now = dict(before.get(kind, {})), dict(facts.get(kind, {}))
+        yield from (name for name in sorted(known.keys() | now.keys()) if known.get(name) != now.get(name))
+
+
+def _changed_samples(before: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
+    """In words: how many are new or gone."""
+    known, now = before["row_hashes"], facts["row_hashes"]
+    if known != now:
+        n_changed = max(len(set(known) - set(now)), len(set(now) - set(known)))
+        yield f"{n_changed} sample{'s' if n_changed > 1 else ''}" if n_changed else "the order of samples"
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """A note of the run's that is missing or damaged ends in one message, whatever it holds."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} is damaged: it is not what a run notes there; begin a new run") from error
+    except RunError as error:
+        raise RunError(f"{error}; put it back as it was, or begin a new run, without --resume") from error
 
 
 def check_environment(run: Run, facts: Mapping[str, Any], progress: Progress) -> None:
@@ -115,8 +139,10 @@ def check_environment(run: Run, facts: Mapping[str, Any], progress: Progress) ->
     Raises:
         RunError: another enas, another torch, another device.
     """
-    before, now = read_json(run.environment), describe_environment(run.created) | dict(facts)
-    for what, old, new in _differences(before, now):
+    now = describe_environment(run.created) | dict(facts)
+    with _readable(run.environment):
+        differences = [*_differences(read_json(run.environment), now)]
+    for what, old, new in differences:
         if what in (*DECISIVE, "device"):
             raise RunError(
                 f"{run.path} cannot be resumed: it began with {what} {old}, and this is {what} {new}; go back to that, "

@@ -17,13 +17,14 @@
 import importlib.metadata
 import os
 import platform
+import shutil
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,8 @@ class Run:
         Raises:
             RunError: there is no such note, or it is damaged.
         """
-        noted = read_json(self.steps)
-        if not isinstance(noted, dict) or not {"command", "architecture", "steps", "done"} <= noted.keys():
+        noted: dict[str, Any] = read_json(self.steps)
+        if not _is_plan(noted):
             raise RunError(f"{self.steps} is damaged: it does not say which steps are done")
         return noted
 
@@ -164,7 +165,8 @@ class Run:
             _remove_partial_files(self.path)
             yield
         finally:
-            self._holder.unlink(missing_ok=True)
+            with suppress(OSError):  # the directory may have become read-only meanwhile
+                self._holder.unlink(missing_ok=True)
             lock.release()
 
     @property
@@ -180,6 +182,14 @@ def writing(run: Run, step: str) -> Iterator[None]:
         yield
         run.log(stage=step, seconds=round(time.perf_counter() - start, 3))
         run.done(step)
+
+
+def _is_plan(noted: Any) -> bool:
+    try:
+        texts = [noted["command"], noted["architecture"] or "", *noted["steps"], *noted["done"]]
+    except (KeyError, TypeError):
+        return False
+    return all(isinstance(text, str) for text in texts)
 
 
 def _describe_holder(path: Path) -> str:
@@ -202,7 +212,8 @@ def create_run(save_dir: Path, name: str, *, now: datetime, facts: Mapping[str, 
     Args:
         save_dir: where runs are kept; made if it is missing.
         name: the project's name, one directory.
-        now: names the directory; two runs of one second get ``_2``, ``_3``, … A time without a zone is local.
+        now: names the directory; two runs of one second get ``_2``, ``_3``, … A time without a zone is local. Where a
+            clock was set back the run counts as made just after the newest one of its name.
         facts: further entries of ``environment.json``: seed, device, number of threads, …
 
     Raises:
@@ -210,15 +221,26 @@ def create_run(save_dir: Path, name: str, *, now: datetime, facts: Mapping[str, 
         RunError: the directory cannot be made.
     """
     parent = _runs_of(save_dir, name)
-    created = now.astimezone() if now.tzinfo is None else now
-    run = Run(_make_new_directory(parent, f"{created:%m%d_%H%M%S}"), created)
+    now = now.astimezone() if now.tzinfo is None else now
+    newest = max((run.created for run in _runs_in(parent)), default=None)
+    created = max(now, newest + timedelta(microseconds=1)) if newest else now
+    run = Run(_make_new_directory(parent, f"{now:%m%d_%H%M%S}"), created)
     try:
         run.models.mkdir()
         run.output_files.mkdir()
-    except OSError as error:
-        raise RunError(f"cannot make a directory in {run.path}: {error.strerror or error}") from error
-    write_json(run.environment, describe_environment(created) | dict(facts or {}))
+        write_json(run.environment, describe_environment(created) | dict(facts or {}))
+    except (OSError, RunError) as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"cannot make a run in {parent}: {reason}; choose another trainer.save_dir") from error
     return run
+
+
+def _runs_in(parent: Path) -> Iterator[Run]:
+    """The runs of a name that say when they were made."""
+    for environment in parent.glob("*/environment.json"):
+        with suppress(RunError):
+            yield open_run(environment.parent)
 
 
 def _make_new_directory(parent: Path, stamp: str) -> Path:
@@ -250,8 +272,8 @@ def open_run(path: Path) -> Run:
     if not environment.is_file():
         raise RunError(f"{path} is not a run directory: it has no environment.json")
     try:
-        return Run(path, datetime.fromisoformat(read_json(environment)["created"]))
-    except (KeyError, TypeError, ValueError) as error:
+        return Run(path, datetime.fromisoformat(read_json(environment)["created"]).astimezone())
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise RunError(f"{environment} is damaged: it does not say when the run was created") from error
 
 

@@ -180,4 +180,12 @@ def _spread_rows(images: ImageSet, settings: Inference, progress: Progress) -> I
 def _describe(sets: list[ImageSet]) -> dict[str, object]:
     """Hashes by which the images that trained are known again."""
     hashes = [f"{value:016x}" for images in sets for value in images.hashes()]
-    return {"folders": {images.source: images.n_samples for images in sets}, "row_hashes": hashes}
+    folders = {str(Path(images.source, name)): n for images in sets for name, n in _count_classes(images).items()}
+    return {"folders": folders, "row_hashes": hashes}
+
+
+def _count_classes(images: ImageSet) -> dict[str, int]:
+    """Images come in the order of classes: with these numbers their hashes tell also which class each is of."""
+    assert images.target is not None, "training images have classes"
+    counts = np.bincount(images.target.values, minlength=len(images.target.classes))
+    return dict(zip(images.target.classes, counts.tolist(), strict=True))

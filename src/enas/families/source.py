@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from enas.config import Inference
-from enas.errors import RunError
+from enas.errors import DataError, RunError
 from enas.evaluate import Evaluation
 from enas.family import Family, Recipe
 from enas.files import read_json
@@ -71,3 +71,23 @@ def seen_hashes(run: Run) -> set[int]:
         return {int(value, 16) for value in read_json(run.data)["data_train"]["row_hashes"]}
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run.data} is damaged: it does not say which samples were trained on") from error
+
+
+def check_samples(run: Run, facts: Mapping[str, Any]) -> None:
+    """Refuse samples other than those that the run was trained on; their files may have moved.
+
+    Args:
+        run: finished.
+        facts: of the data as they are now, see `Ready`.
+
+    Raises:
+        DataError: the message names the files that have changed.
+        RunError: ``data.json`` is damaged.
+    """
+    if seen_hashes(run) != {int(value, 16) for value in facts["row_hashes"]}:
+        known = read_json(run.data)["data_train"].get("files", {})
+        changed = [name for name, digest in facts["files"].items() if known.get(name) != digest]
+        raise DataError(
+            f"{', '.join(changed)}: the samples are not those that {run.path} was trained on; put the old data back, "
+            "or train anew"
+        )

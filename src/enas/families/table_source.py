@@ -7,7 +7,7 @@ from enas.data.dataset import Dataset
 from enas.errors import RunError
 from enas.evaluate import Evaluation, evaluate
 from enas.explain import Explanation, explain
-from enas.families.source import Ready, seen_hashes
+from enas.families.source import Ready, check_samples, seen_hashes
 from enas.families.table import prepare_table, table_recipe
 from enas.inputs import Tables, describe
 from enas.model import Model
@@ -62,6 +62,7 @@ class TableSource:
         self.progress.line("----------Initialize Shap class")
         if self._training is None:
             self._training, _ = self._tables.read_training()
+            check_samples(run, describe(self.config.data_train, self._training))
         table = self._tables.match(self._training, model)
         n_samples = min(args.num_samples, table.n_samples)
         self.progress.line(f"----------Computing shap_values with {n_samples} examples and {table.n_features} features")
