@@ -253,7 +253,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
     except MemoryError:
         raise RunError(f"cannot read {path}: its {path.stat().st_size:,} bytes do not fit into memory") from None
     except SafetensorError as error:
-        raise RunError(f"{path} is damaged, it is not safetensors: {error}") from error
+        raise RunError(f"{path} is damaged, it is not safetensors: {error!s:.200}") from error
     except (AttributeError, TypeError, ValueError) as error:  # a type or a shape that numpy does not have
         raise RunError(f"{path} is damaged, it holds other tensors than ours: {error}") from error
 

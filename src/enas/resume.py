@@ -169,7 +169,7 @@ def check_growth(grown: Sequence[str], state: State) -> None:
         RunError: it is.
     """
     late = sorted(GROWING_IN_SEARCH & set(grown))
-    if late and "found" in state:
+    if late and ("found" in state or state["search"]["drawn"].tensors):  # architectures to derive from are drawn
         raise RunError(f"{late[0]} cannot grow any more: the search is over; begin a new run, without --resume")
 
 
