@@ -17,7 +17,8 @@ from enas.checkpoint import State, join
 from enas.errors import RunError
 from enas.guard import Guard, NotFinite
 from enas.journal import Journal
-from enas.memory import is_out_of_memory
+from enas.memory import first_line, is_out_of_memory
+from enas.networks.native import release_memory
 from enas.search_space import Architecture
 from enas.training import Learner, StepLog
 
@@ -121,7 +122,7 @@ class Epochs:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve(rows)
+                self._halve(rows, error)
 
     def _add_up(self, rows: Tensor, architecture: Architecture) -> Tensor:
         """The gradient of the whole step, part by part, and one update with it."""
@@ -138,11 +139,13 @@ class Epochs:
         optimizer.step()
         return torch.stack(shown).sum()
 
-    def _halve(self, rows: Tensor) -> None:
+    def _halve(self, rows: Tensor, error: Exception) -> None:
         self.learner.optimizer.zero_grad()
+        release_memory()
         self.n_parts *= 2
         if self.n_parts > rows.shape[1]:
-            raise RunError(f"{self.title}: out of memory even for one sample at a time; choose a smaller network")
+            words = f"out of memory even for one sample at a time ({first_line(error)})"
+            raise RunError(f"{self.title}: {words}; choose a smaller network")
         size = -(-rows.shape[1] // self.n_parts)
         self.journal.progress.warn(
             f"out of memory: from here on each step takes {self.n_parts} parts of up to {size} samples, one after the "

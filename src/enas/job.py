@@ -16,6 +16,7 @@ from enas.errors import RunError
 from enas.families.source import Ready, Source
 from enas.files import write_json
 from enas.interrupts import Interrupted
+from enas.memory import first_line, is_out_of_memory
 from enas.memory_plan import plan_parts
 from enas.progress import Progress, show_seconds
 from enas.resume import check_config, check_data, check_environment, check_growth, find_run
@@ -147,3 +148,8 @@ def told_how_to_resume(run: Run, command: str, origin: str | Path | None) -> Ite
             raise
         what = f"when that is mended, {how}" if run.steps.is_file() else _LOST
         raise RunError(f"{error}; {what}") from error
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        what = f"with more memory, or with max_memory, {how}"
+        raise RunError(f"out of memory ({first_line(error)}); {what}") from error

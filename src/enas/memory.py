@@ -4,13 +4,17 @@ What a step keeps for its backward pass grows with its rows, and so does what th
 come in several copies (gradient, moments, what is gone back to, what a checkpoint is written from).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from enas.errors import RunError
+from enas.networks.native import release_memory
 from enas.search_space import Architecture
 from enas.training import Learner
 
@@ -21,6 +25,7 @@ PEAK = 2.2
 OVERHEAD = 0.25 * GIB
 """What code, threads and gaps between tensors take besides."""
 N_ROWS = 4
+_WORDS = ("DefaultCPUAllocator", "could not create a primitive", "bad_alloc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,41 @@ def _bytes_kept(learner: Learner, rows: Tensor, architecture: Architecture) -> i
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
+def in_halves(compute: Callable[[Any], Tensor], items: Sequence[Any] | Tensor, title: str) -> Tensor:
+    """What is computed for all items at once; where memory is short, for each half of them, one after the other.
+
+    Args:
+        compute: gives a tensor with an entry per item.
+        items: a sequence or a tensor, whose entries do not depend on one another.
+        title: of what is done, for the message.
+
+    Raises:
+        RunError: there is not enough memory for one item.
+    """
+    try:
+        return compute(items)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(items) == 1:
+            raise RunError(f"{title}: out of memory ({first_line(error)}); lower the batch size") from None
+    release_memory()
+    middle = len(items) // 2
+    return torch.cat([in_halves(compute, half, title) for half in (items[:middle], items[middle:])])
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def used() -> int:
     """Bytes that the process has now."""
     return int(psutil.Process().memory_info().rss)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory could not be had; torch's allocator of the CPU has no class of its own for that."""
+    """Whether memory could not be had; on the CPU torch and oneDNN have no class of their own for that, but words."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)

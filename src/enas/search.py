@@ -34,6 +34,7 @@ from enas.errors import RunError
 from enas.folds import Folds
 from enas.journal import Journal
 from enas.lessons import Lessons
+from enas.memory import in_halves
 from enas.metrics.rewards import RewardName, judge
 from enas.policy_watch import PolicyWatch
 from enas.scored import Scored, by_reward
@@ -229,7 +230,8 @@ class Search:
 
     def score(self, architectures: Sequence[Architecture], judges: Folds) -> list[Scored]:
         """Score with shared weights on the rows that ``judges`` hold out."""
-        predictions = self.learner.judge(judges, architectures).float().cpu().numpy()
+        outputs = in_halves(lambda some: self.learner.judge(judges, some), architectures, "scoring architectures")
+        predictions = outputs.float().cpu().numpy()
         rewards, ties = judge(self.reward, predictions, judges.judged_labels)
         rewards = np.maximum(rewards, LOWEST_REWARD)
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]

@@ -24,7 +24,8 @@ def start_method() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["enas.job", "enas.train", "enas.families.table", "enas.families.image"])
+    modules = ["enas.cli", "enas.job", "enas.train", "enas.families.table", "enas.families.image", "enas.report.curves"]
+    context.set_forkserver_preload([*modules, "reliability.faults"])
     return context
 
 
@@ -240,3 +241,25 @@ def make_reference(study: Study) -> Reference:
     start = time.monotonic()
     run = study.finish()
     return Reference(study, files_of(run), time.monotonic() - start)
+
+
+def train_short_of_memory(config: Path, mebibytes: int) -> None:
+    """`train` in this process, which is given only so much more address space than it has."""
+    import resource
+
+    import psutil
+    import torch
+
+    import enas
+
+    torch.set_num_threads(1)
+
+    def starve(text: str, n_events: int) -> None:
+        if text.startswith("#"):  # the header: data are read, training begins
+            limit = psutil.Process().memory_info().vms + mebibytes * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    log = Watcher(starve)
+    auto = enas.auto(config, progress=log)
+    auto.train()
+    (auto.run.path / "warnings.txt").write_text("\n".join(log.warnings))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from enas.data.augment import Augment
 from enas.families.pictures import Pictures
 from enas.folds import Folds
+from enas.memory import in_halves
 from enas.nesterov import Nesterov
 from enas.networks.dropout import Dropout
 from enas.networks.micro import MicroSupernet
@@ -154,7 +155,13 @@ class MicroAlone:
         """Logits (1, n_judged, n_classes) with running statistics."""
         self.child.eval()
         parts = judges.judged.split(self.lesson.batch_size)
-        return torch.cat([self.child(self.lesson.pictures.take(part)) for part in parts], dim=1)
+        title = "judging validation images"
+        return torch.cat([in_halves(self._answer, part, title) for part in parts]).transpose(0, 1)
+
+    def _answer(self, rows: Tensor) -> Tensor:
+        """Logits (B, 1, n_classes)."""
+        logits: Tensor = self.child(self.lesson.pictures.take(rows))
+        return logits.transpose(0, 1)
 
     def part(self, architecture: Architecture) -> dict[str, Tensor]:
         """All but the auxiliary head, which serves training alone."""

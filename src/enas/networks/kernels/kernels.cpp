@@ -94,6 +94,15 @@ void enas_keep_memory() {
 #endif
 }
 
+// Undo it: where memory is short, free pages between small pieces must go back to the system.
+void enas_release_memory() {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_MAX, 65536);
+    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    malloc_trim(0);
+#endif
+}
+
 // sizes: images, height, width, channels, kernel, bf16 or not, threads, stride. weights: depth, point, scale, offset of two units. add: to
 // the output, or null.
 void enas_separable_forward(const int64_t* sizes, const void* x, const float* const* weights, const void* add, void* y_1,

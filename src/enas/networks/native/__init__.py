@@ -7,7 +7,7 @@ PyTorch. The result has the same bits for any number of threads.
 """
 
 from enas.networks.native.arguments import fits
-from enas.networks.native.library import available, unavailable
+from enas.networks.native.library import available, release_memory, unavailable
 from enas.networks.native.pool import average_pool, max_pool
 from enas.networks.native.projection import factorised_reduction, relu_project
 from enas.networks.native.separable import separable_conv
@@ -18,6 +18,7 @@ __all__ = [
     "factorised_reduction",
     "fits",
     "max_pool",
+    "release_memory",
     "relu_project",
     "separable_conv",
     "unavailable",

@@ -49,6 +49,12 @@ def loaded() -> ctypes.CDLL:
     return library
 
 
+def release_memory() -> None:
+    """Give back to the system what the library keeps for the next step, and keep nothing from now on."""
+    if _library.cache_info().currsize and isinstance(library := _library(), ctypes.CDLL):
+        library.enas_release_memory()
+
+
 @cache
 def _library() -> ctypes.CDLL | str:
     """The library, or why there is none."""
