@@ -1,6 +1,6 @@
 """From rows to a model, for every family: search, derive, retrain, combine. Writes no files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from enas.ensemble import Selection, cross_fitted, select
 from enas.errors import RunError
 from enas.family import Family, Recipe
 from enas.folds import Folds
+from enas.interrupts import Interrupted
 from enas.journal import Journal
 from enas.model import Member, Model
 from enas.retrain import Candidate, Retraining
@@ -65,12 +66,14 @@ class Fit:
         recipe: how long and how.
         journal: log, curves, checkpoints.
         architecture: retrain just this one, without a search.
+        keep: takes the model of the candidates so far, after each but the last, and where the process is asked to stop.
     """
 
     family: Family
     recipe: Recipe
     journal: Journal
     architecture: Architecture | None = None
+    keep: Callable[[Model], None] = lambda model: None
     _found: SearchResult | None = field(default=None, init=False)
     _candidates: list[Candidate] = field(default_factory=list, init=False)
     _begun_at: Mapping[str, Tensor] = field(default_factory=dict, init=False)
@@ -159,6 +162,7 @@ class Fit:
             candidate = self._retrain(architecture, 1 / (len(chosen) - len(self._candidates)), current)
             progress.line(f"training arc: {architecture}, valid {self.family.reward}: {candidate.reward:.4f}")
             self._candidates.append(candidate)
+            self._keep(self._candidates if len(self._candidates) < len(chosen) else ())
             current = None
 
     def _recall(self, resumed: State) -> State | None:
@@ -188,7 +192,17 @@ class Fit:
         if resumed:
             retraining.load(resumed["current"])
             self.family.randomness.restore(resumed["randomness"].tensors)
-        return retraining.run()
+        try:
+            return retraining.run()
+        except Interrupted:
+            under_way = retraining.best_so_far()
+            self._keep([*self._candidates, under_way] if under_way else self._candidates)
+            raise
+
+    def _keep(self, candidates: Sequence[Candidate]) -> None:
+        """A model of these, if there are any that did not fail."""
+        if candidates and not candidates[-1].failure:
+            self.keep(_combine(self.family, self.recipe, self._found, tuple(candidates)).model)
 
     def _choose(self) -> tuple[Architecture, ...]:
         if self.architecture:

@@ -7,7 +7,6 @@ Where there is a time limit, as many epochs are planned as it has room for, and 
 the last of them.
 """
 
-import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -123,7 +122,7 @@ class Retraining:
         Raises:
             RunError: training broke down in the first epoch.
         """
-        failure, start, n_before = None, time.monotonic(), self._epochs.epoch
+        failure, start, n_before = None, self.journal.deadline.elapsed, self._epochs.epoch
         with self.journal.progress.stage(self._epochs.title, self.n_epochs) as advance:
             for _ in range(n_before):
                 advance("")
@@ -135,10 +134,17 @@ class Retraining:
                         raise
                     failure = str(error)
                     break
-                self._fit_into_time((time.monotonic() - start) / (self._epochs.epoch - n_before))
+                self._fit_into_time((self.journal.deadline.elapsed - start) / (self._epochs.epoch - n_before))
                 self.journal.offer(self.state, epoch_ended=True)
-        if not self._kept:
+        candidate = self.best_so_far(failure)
+        if candidate is None:
             raise RunError(f"{self._epochs.title}: no epoch gave finite outputs; {self.learner.advice}")
+        return candidate
+
+    def best_so_far(self, failure: str | None = None) -> Candidate | None:
+        """The best epoch so far; None if there is none yet."""
+        if not self._kept:
+            return None
         outputs = np.stack(self._outputs)
         chosen = best_epoch(outputs, self.folds.judged_labels, self.reward)
         n_skipped = self._epochs.n_skipped

@@ -167,7 +167,8 @@ def _fitting(
         )
         deadline = Deadline(recipe.time_limit, spent)
         journal = Journal(progress, recipe.log_every, family.randomness, record, checkpoints.offer, deadline)
-        yield Fit(family, recipe, journal, architecture), checkpoints.save
+        fit = Fit(family, recipe, journal, architecture, keep=lambda model: save_model(model, run.models))
+        yield fit, checkpoints.save
 
 
 def describe_held_out(fitted: Fitted) -> str:
