@@ -1,6 +1,7 @@
 # make demo   simulate a gene-expression table, search, train, evaluate, predict, explain; prints where the results are
 # make test   ruff, mypy --strict, import-linter and pytest: all of them, and it fails if one of them fails
 # make slow   the tests that take longer
+# make torture  20,000 generated cases for every reader, a hundred kills, coverage-guided fuzzing where atheris is installed
 # make clean  remove what the other targets made
 #
 # The environment is .venv, made when it is missing and brought up to date when pyproject.toml or constraints.txt change.
@@ -13,13 +14,13 @@ DEMO_DIR ?= enas_demo
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test slow clean
+.PHONY: demo test slow torture clean
 
 demo: .venv/.installed
 	$(BIN)/enas demo $(DEMO_DIR)
 
 # One thread per process: the test processes share the cores, and a sum's order of addition stays the same everywhere.
-test slow: export OMP_NUM_THREADS = 1
+test slow torture: export OMP_NUM_THREADS = 1
 
 test: .venv/.installed-test
 	@failed=; \
@@ -28,12 +29,20 @@ test: .venv/.installed-test
 	check $(BIN)/ruff format --check; \
 	check $(BIN)/mypy; \
 	check $(BIN)/lint-imports; \
+	check $(BIN)/python .ci/audit.py; \
 	check $(BIN)/pytest -n $(JOBS) --dist loadfile; \
 	if [ -n "$$failed" ]; then printf '\nFailed:%b\n' "$$failed"; exit 1; fi; \
 	printf '\nAll checks passed.\n'
 
 slow: .venv/.installed-test
 	$(BIN)/pytest -m slow
+
+torture: .venv/.installed-test
+	ENAS_FUZZ_CASES=20000 $(BIN)/pytest -n $(JOBS) --dist loadfile -m 'slow or not slow' tests/fuzz
+	ENAS_KILLS=50 $(BIN)/pytest -n $(JOBS) --dist loadfile -m 'slow or not slow' tests/reliability
+	@if $(BIN)/python -c 'import atheris' 2>/dev/null; then \
+		$(BIN)/python tests/fuzz/atheris_configs.py -max_total_time=300 && $(BIN)/python tests/fuzz/atheris_tables.py; \
+	else echo "atheris is not installed: coverage-guided fuzzing is left out"; fi
 
 .venv/.installed: .venv/.python pyproject.toml constraints.txt
 	@echo "Installing enas into .venv (the first time takes some minutes) ..."
