@@ -127,7 +127,9 @@ class Command:
 
     @classmethod
     def start(cls, folder: Path, *words: str | Path) -> "Command":
-        process: BaseProcess = start_method().Process(target=_command, args=([*map(str, words)], folder / "log"))
+        process: BaseProcess = start_method().Process(
+            target=_command, args=([*map(str, words)], folder / "log"), daemon=True
+        )
         for suffix in ("out", "err"):
             (folder / f"log.{suffix}").write_text("")
         process.start()

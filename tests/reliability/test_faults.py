@@ -1,6 +1,7 @@
 """Faults of disk, folders, data and numbers, made for real: one clear message each, nothing half written under a final
 name, and after the fault is mended the same files as without it."""
 
+import ast
 import os
 import re
 import shutil
@@ -8,7 +9,9 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from reliability.faults import (
     At,
     Command,
@@ -24,9 +27,12 @@ from reliability.faults import (
     stop_at,
     train_here,
 )
-from reliability.studies import Study
+from reliability.studies import Study, Watcher
 
-from enas.errors import RunError
+import enas
+from enas.data.images import ImageFormat, ImageSet, read_images
+from enas.errors import DataError, RunError
+from enas.model_files import load_model
 
 
 def check_refused(error: RunError, run: Path, what: str) -> None:
@@ -38,7 +44,8 @@ def check_refused(error: RunError, run: Path, what: str) -> None:
     assert advised(message)[-1] == str(run)
     assert litter(run) == []
     assert not (run / "best_architecture.json").exists()
-    assert not (run / "models" / "model.json").exists()
+    if (run / "models" / "model.json").exists():  # of what was trained before
+        load_model(run / "models")
 
 
 MOMENTS = pytest.mark.parametrize(
@@ -82,6 +89,7 @@ def test_a_disk_that_is_full_within_an_epoch(tmp_path: Path, undisturbed: Files)
             with pytest.raises(RunError) as caught:
                 train_here(study, at=mend, resume=study.can_resume)
             check_refused(caught.value, study.newest, "No space left on device")
+            (disk / "ballast").unlink()
         train_here(study, resume=True)
         assert same(study.newest, undisturbed)
 
@@ -147,7 +155,7 @@ def test_a_folder_for_runs_that_cannot_be_written(study: Study, faults: ExitStac
         train_here(study)
 
 
-@pytest.mark.parametrize(("word", "n"), [("controller step", 2), ("step: 4", 2), ("training arc", 2)])
+@pytest.mark.parametrize(("word", "n"), [("step: 4", 2), ("training arc", 2)])
 def test_a_run_that_becomes_read_only(study: Study, undisturbed: Files, word: str, n: int, faults: ExitStack) -> None:
     with pytest.raises(RunError) as caught:
         train_here(study, at=At(word, lambda: faults.enter_context(read_only(study.newest)), n))
@@ -164,7 +172,7 @@ def test_a_run_that_is_read_only_from_the_start_of_resuming(study: Study, faults
         train_here(study, resume=True)
 
 
-@pytest.mark.parametrize(("word", "n"), [("controller step", 2), ("step: 4", 2), ("training arc", 2)])
+@pytest.mark.parametrize(("word", "n"), [("controller step", 2), ("step: 4", 2)])
 def test_a_run_that_is_deleted_meanwhile(study: Study, word: str, n: int) -> None:
     gone: list[Path] = []
 
@@ -203,3 +211,81 @@ def test_notes_that_are_put_back(stopped: Study, undisturbed: Files, tmp_path: P
     study = copy_of(stopped, tmp_path)
     train_here(study, resume=study.newest)
     assert same(study.newest, undisturbed)
+
+
+def write_images(folder: Path, n: int) -> list[Path]:
+    """Two classes of noise, each file larger than what one thread decodes alone."""
+    generator, files = np.random.default_rng(0), []
+    for i in range(n):
+        files.append(folder / "ab"[i % 2] / f"{i:04}.bmp")
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 255, (64, 64, 3)).astype(np.uint8)).save(files[-1])
+    return files
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_images_that_vanish_between_listing_and_decoding(tmp_path: Path, skip: bool) -> None:
+    """Threads decode; what one of them meets ends in a message that names the files, or a warning for each."""
+    files = write_images(tmp_path / "train", 900)
+    gone = [file for file in files if file.name > "0850"]
+
+    def vanish() -> None:
+        for file in gone:
+            file.unlink()
+
+    log = Watcher(At("decoding train", vanish))
+
+    def read() -> ImageSet:
+        return read_images(
+            tmp_path / "train", ImageFormat((64, 64), 3), classes=None, labelled=True, cache=tmp_path / "cache",
+            skip_unreadable=skip, progress=log, n_threads=3,
+        )  # fmt: skip
+
+    if skip:
+        assert len(read().pixels) == len(files) - len(gone)
+        assert f"{len(gone)} of 900 images" in log.warnings[-1]
+    else:
+        with pytest.raises(
+            DataError, match=rf"{len(gone)} of 900 images of .* cannot be read: '.*0852\.bmp' "
+        ) as caught:
+            read()
+        assert "\n" not in str(caught.value)
+    assert litter(tmp_path) == []
+
+
+def test_a_folder_of_images_that_vanishes_while_it_is_decoded(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", 600)
+    log = Watcher(At("images/s", lambda: shutil.rmtree(tmp_path / "train")))
+    with pytest.raises(DataError, match=r"images of .* cannot be read"):
+        read_images(
+            tmp_path / "train", ImageFormat((64, 64), 3), classes=None, labelled=True, cache=tmp_path / "cache",
+            skip_unreadable=False, progress=log, n_threads=2,
+        )  # fmt: skip
+
+
+def test_a_full_disk_under_the_cache_of_images(tmp_path: Path) -> None:
+    files = write_images(tmp_path / "train", 300)
+    with small_disk(tmp_path / "disk", "16m") as disk:
+        log = Watcher(At("decoding train", lambda: fill(disk)))
+        with pytest.raises(RunError, match=r"cannot write .*\.npy: No space left on device"):
+            read_images(
+                tmp_path / "train", ImageFormat((64, 64), 3), classes=None, labelled=True, cache=disk / "cache",
+                skip_unreadable=False, progress=log, n_threads=2,
+            )  # fmt: skip
+        assert litter(disk) == []
+    assert len(files) == 300
+
+
+CALENDAR = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+
+
+def test_nothing_is_measured_by_a_clock_that_can_be_set() -> None:
+    """The time of day names a run, and nothing else; durations are of monotonic clocks."""
+    used = []
+    for path in Path(enas.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node).split("enas.")[-1] in CALENDAR:
+                used.append((path.name, ast.unparse(node)))
+            if isinstance(node, ast.ImportFrom) and node.module == "time":
+                used += [(path.name, f"time.{alias.name}") for alias in node.names if f"time.{alias.name}" in CALENDAR]
+    assert used == [("job.py", "datetime.now")]
