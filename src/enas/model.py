@@ -71,7 +71,7 @@ class Samples(Protocol):
         """(n, …), one entry per sample."""
 
     @property
-    def sample_ids(self) -> tuple[str, ...]:
+    def sample_ids(self) -> Sequence[str]:
         """n ids."""
 
     @property

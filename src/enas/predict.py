@@ -1,7 +1,7 @@
 """Prediction: one row per sample, with the class and the probability of every class, or the predicted values."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Prediction:
         file: the table that was written.
     """
 
-    sample_ids: tuple[str, ...]
+    sample_ids: Sequence[str]
     predicted: tuple[str, ...] | NDArray[np.float64]
     probabilities: NDArray[np.float64] | None
     file: Path
@@ -48,7 +48,7 @@ def predict(model: Model, samples: Samples, folder: Path, *, batch_size: int, pr
 
 
 def _rows(
-    ids: tuple[str, ...], predicted: tuple[str, ...], probabilities: NDArray[np.float64]
+    ids: Sequence[str], predicted: tuple[str, ...], probabilities: NDArray[np.float64]
 ) -> Iterator[tuple[object, ...]]:
     for sample, name, values in zip(ids, predicted, probabilities.tolist(), strict=True):
         rounded = [float(f"{value:.8g}") for value in values]

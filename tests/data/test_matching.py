@@ -34,7 +34,7 @@ def test_columns_are_reordered_and_others_ignored(log: Any) -> None:
 def test_missing_names_are_counted(log: Any) -> None:
     wanted = tuple(f"g{i}" for i in range(10))
     with pytest.raises(
-        DataError, match=r"lacks 9 of the 10 features.*: g1, g2, g3, g4, g5, …; its own names begin g0, b"
+        DataError, match=r"lacks 9 of the 10 features.*: 'g1', 'g2', 'g3', 'g4', 'g5', …; its own names begin 'g0', 'b'"
     ):
         match_features(make(("g0", "b")), wanted, by_name=True, progress=log)
 

@@ -1,12 +1,47 @@
 """The record that every reader returns and every stage takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+
+
+class RowNumbers(Sequence[str]):
+    """The ids of samples that have none: "0", "1", …; made when asked for, since millions would fill the memory.
+
+    Example:
+        >>> ids = RowNumbers(range(3))
+        >>> list(ids), ids[-1], list(ids[1:]), ids == ("0", "1", "2")
+        (['0', '1', '2'], '2', ['1', '2'], True)
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: range) -> None:
+        self._rows = rows
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "RowNumbers": ...
+
+    def __getitem__(self, at: int | slice) -> "str | RowNumbers":
+        return RowNumbers(self._rows[at]) if isinstance(at, slice) else str(self._rows[at])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +76,7 @@ class Dataset:
     features: FloatArray
     feature_names: tuple[str, ...]
     has_feature_names: bool
-    sample_ids: tuple[str, ...]
+    sample_ids: Sequence[str]
     has_sample_ids: bool
     target: Target | None
     source: str

@@ -3,6 +3,7 @@
 import numpy as np
 
 from enas.data.dataset import Dataset, FloatArray
+from enas.data.source import show
 from enas.errors import DataError
 from enas.progress import Progress
 
@@ -31,16 +32,16 @@ def match_features(data: Dataset, names: tuple[str, ...], *, by_name: bool, prog
     place = {name: at for at, name in enumerate(data.feature_names)}
     missing = [name for name in names if name not in place]
     if missing:
-        shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
+        shown = ", ".join(map(show, missing[:_SHOWN])) + (", …" if len(missing) > _SHOWN else "")
         raise DataError(
             f"'{data.source}' lacks {len(missing):,} of the {len(names):,} features that the model was trained on: "
-            f"{shown}; its own names begin {', '.join(data.feature_names[:_SHOWN])}"
+            f"{shown}; its own names begin {', '.join(map(show, data.feature_names[:_SHOWN]))}"
         )
     n_extra = data.n_features - len(names)
     if n_extra:
         known = set(names)
         first = next(name for name in data.feature_names if name not in known)
-        progress.line(f"{data.source}: {n_extra:,} columns that the model does not know are ignored ('{first}', …)")
+        progress.line(f"{data.source}: {n_extra:,} columns that the model does not know are ignored ({show(first)}, …)")
     order = np.array([place[name] for name in names])
     if np.any(np.diff(order) < 0):
         progress.line(f"{data.source}: columns brought into the order of the training data, by name")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from enas.data.dataset import Dataset, Target
+from enas.data.dataset import Dataset, RowNumbers, Target
 from enas.data.delimited import Reading, read_delimited
 from enas.data.hashing import file_hash, row_hashes
 from enas.data.labels import LabelCells, Labels, match_labels, read_label_cells
@@ -232,5 +232,5 @@ def _report(table: RawTable, target: Target | None, source: str, progress: Progr
 
 
 def _assemble(table: RawTable, target: Target | None, source: str) -> Dataset:
-    ids = table.ids if table.ids is not None else tuple(str(at) for at in range(len(table.features)))
+    ids = table.ids if table.ids is not None else RowNumbers(range(len(table.features)))
     return Dataset(table.features, table.names, table.has_names, ids, table.ids is not None, target, source)
