@@ -1,5 +1,6 @@
 """What ``enas.auto(config)`` returns: the pipeline as four steps, each reading its data and writing its files."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -38,9 +39,10 @@ class Auto:
         self.config, notes = load_config(config, overrides)
         self._run = open_run(Path(run)) if run is not None else None
         self._opened: Source | None = None
-        self._origin = config if isinstance(config, str | Path) else None
+        words = [str(config), *(word for override in overrides for word in ("--set", override))]
+        self._origin = shlex.join(words) if isinstance(config, str | Path) else None
         self.progress.line("=" * 58)
-        self.progress.line(f"----------Use the config from {self._origin or 'a mapping'}")
+        self.progress.line(f"----------Use the config from {config if self._origin else 'a mapping'}")
         for note in notes:
             self.progress.line(f"----------note: {note}")
         self.progress.line("=" * 58)

@@ -25,6 +25,10 @@ from enas.training import Learner, StepLog
 MAX_ROLLBACKS = 3
 
 
+class Failure(RunError):
+    """Training cannot go on, for its numbers or its memory; the learner has the last good weights."""
+
+
 @dataclass(slots=True)
 class Epochs:
     """All training steps of one learner.
@@ -72,18 +76,21 @@ class Epochs:
             n_epochs: of the whole training, for schedules.
 
         Raises:
-            RunError: the loss was not finite five times in a row, also after three times going back. The learner has
-                the weights of the beginning of the epoch.
+            Failure: the loss was not finite five times in a row, or in a whole epoch, also after three times going
+                back; or not one sample fits into memory.
+            RunError: a checkpoint cannot be written.
         """
         while True:
             try:
                 self._pass(choose, n_epochs)
+                losses = torch.stack(self._losses).double().cpu().numpy()
+                if not np.isfinite(losses).any():
+                    raise NotFinite("the loss was not finite even once")
                 break
             except NotFinite as error:
                 self._roll_back(error)
-        losses = torch.stack(self._losses).double().cpu().numpy()
         self.epoch, self._n_done, self._losses = self.epoch + 1, 0, []
-        return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
+        return float(losses[np.isfinite(losses)].mean())
 
     def _pass(self, choose: Callable[[int], Sequence[Architecture]], n_epochs: int) -> None:
         batches, architectures = self._draw(choose)
@@ -106,7 +113,9 @@ class Epochs:
         """Minibatches and architectures of an epoch; of one under way the same again."""
         randomness = self.journal.randomness
         if self._n_done == 0:
-            self._good = _if_finite(self.learner.weights()) or self._good
+            weights = self.learner.weights()
+            if not self._good or (self._guard.n_in_a_row == 0 and _are_sound(weights)):
+                self._good = weights
             self._drawn = randomness.position()
             batches = self.learner.batches()
             return batches, choose(len(batches))
@@ -145,7 +154,7 @@ class Epochs:
         self.n_parts *= 2
         if self.n_parts > rows.shape[1]:
             words = f"out of memory even for one sample at a time ({first_line(error)})"
-            raise RunError(f"{self.title}: {words}; choose a smaller network")
+            raise Failure(f"{self.title}: {words}; choose a smaller network")
         size = -(-rows.shape[1] // self.n_parts)
         self.journal.progress.warn(
             f"out of memory: from here on each step takes {self.n_parts} parts of up to {size} samples, one after the "
@@ -157,7 +166,7 @@ class Epochs:
         self.learner.optimizer.load_state({})
         self._n_done, self._losses = 0, []
         if self.n_rollbacks == MAX_ROLLBACKS:
-            raise RunError(
+            raise Failure(
                 f"{self.title}: {error} in epoch {self.epoch + 1}, also after going back {MAX_ROLLBACKS} times with "
                 f"half the learning rate; {self.learner.advice}, and begin a new run"
             )
@@ -186,7 +195,7 @@ class Epochs:
             weights=State(tensors=self.learner.weights()),
             optimizer=State(tensors=self.learner.optimizer.state()),
             under_way=State(tensors=under_way),
-            good=State(tensors=self._good if self._n_done else {}),
+            good=State(tensors=self._good),
             drawn=State(tensors=self._drawn if self._n_done else {}),
         )
 
@@ -199,10 +208,12 @@ class Epochs:
         self._log.n_steps = facts["n_logged"]
         self.learner.restore(state["weights"].tensors)
         self.learner.optimizer.load_state(state["optimizer"].tensors)
+        self._good = state["good"].tensors
         if self._n_done:
             self._losses = list(state["under_way"].tensors["losses"])
-            self._good, self._drawn = state["good"].tensors, state["drawn"].tensors
+            self._drawn = state["drawn"].tensors
 
 
-def _if_finite(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
-    return weights if all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()) else None
+def _are_sound(weights: Mapping[str, Tensor]) -> bool:
+    """Whether their squares are finite: weights of 1e20 are numbers yet, but none that can be computed with."""
+    return all(bool(torch.isfinite(tensor.float().square().sum())) for tensor in weights.values())

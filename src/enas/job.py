@@ -47,7 +47,7 @@ class Order:
 
     Args:
         config: all settings.
-        origin: file of the config, if it is one.
+        origin: the config as words of a command line, if it is a file.
         command: run, train or search.
         steps: what the command consists of, training first.
         architecture: to be trained without a search, as text or not; None: what the config says.
@@ -55,7 +55,7 @@ class Order:
     """
 
     config: Config | ImageConfig
-    origin: str | Path | None
+    origin: str | None
     command: str
     steps: Sequence[str]
     architecture: str | Architecture | None
@@ -125,16 +125,16 @@ _LOST = "nothing is left to go on with; begin a new run, without --resume"
 
 
 @contextmanager
-def told_how_to_resume(run: Run, command: str, origin: str | Path | None) -> Iterator[None]:
+def told_how_to_resume(run: Run, command: str, origin: str | None) -> Iterator[None]:
     """What stops the work, and is no fault of data or config, says how to go on.
 
     Args:
         run: that is being worked on.
         command: that began it: run, train or search.
-        origin: file of the config, if it is one.
+        origin: the config as words of a command line, if it is a file.
     """
     if origin:
-        how = f"go on with: enas {command} {shlex.quote(str(origin))} --resume {shlex.quote(str(run.path))}"
+        how = f"go on with: enas {command} {origin} --resume {shlex.quote(str(run.path))}"
     else:
         how = f"go on with: {'run_all' if command == 'run' else command}(resume={str(run.path)!r})"
     try:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.checkpoint import State, join
-from enas.epochs import Epochs
+from enas.epochs import Epochs, Failure
 from enas.errors import RunError
 from enas.folds import Folds
 from enas.journal import Journal
@@ -110,6 +110,7 @@ class Retraining:
     _outputs: list[NDArray[np.float32]] = field(default_factory=list, init=False)
     _best: tuple[float, float] = field(default=(-np.inf, -np.inf), init=False)
     _kept: dict[str, Tensor] = field(default_factory=dict, init=False)
+    _is_shortened: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         title = f"training {self.architecture}"
@@ -129,7 +130,7 @@ class Retraining:
             while self._epochs.epoch < self.n_epochs:
                 try:
                     advance(self._run_epoch())
-                except RunError as error:
+                except Failure as error:
                     if not self._kept:
                         raise
                     failure = str(error)
@@ -168,8 +169,9 @@ class Retraining:
         n_more = max(self.journal.deadline.left, 0.0) / max(seconds_per_epoch, 1e-9)
         if self._epochs.epoch + n_more < self.n_epochs:
             n_fitting = self._epochs.epoch + int(n_more)
-            self.journal.progress.warn(f"time limit: {n_fitting} of {self.n_epochs} epochs of {self._epochs.title}")
-            self.n_epochs = n_fitting
+            tell = self.journal.progress.line if self._is_shortened else self.journal.progress.warn
+            tell(f"time limit: {n_fitting} of {self.n_epochs} epochs of {self._epochs.title}")
+            self.n_epochs, self._is_shortened = n_fitting, True
 
     def state(self) -> State:
         """All that `load` needs."""

@@ -29,8 +29,7 @@ from torch import Tensor
 from enas.checkpoint import State, join
 from enas.config import ControllerSettings
 from enas.controller import Controller
-from enas.epochs import Epochs
-from enas.errors import RunError
+from enas.epochs import Epochs, Failure
 from enas.folds import Folds
 from enas.journal import Journal
 from enas.lessons import Lessons
@@ -152,7 +151,7 @@ class Search:
         if self._loss is None:
             try:
                 self._loss = self._epochs.run(self._sample, self.n_epochs)
-            except RunError as error:
+            except Failure as error:
                 self._failure = str(error)
                 return ""
         epoch = self._epochs.epoch - 1

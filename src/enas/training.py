@@ -71,7 +71,8 @@ class StepLog:
     def resume(self, done: float) -> None:
         """Leave out of the rate what happened since the last step; ``done`` is the share of steps that came before."""
         self._n_samples, self._start = 0, time.perf_counter()
-        self._begun = self._begun or (self._start, done)
+        if self._begun is None or done <= self._begun[1]:  # the first, or gone back behind it
+            self._begun = self._start, done
 
     def __call__(self, n_samples: int, epoch: int, loss: Tensor, done: float) -> None:
         """Count a step on ``n_samples`` rows; rows per second are counted since the last line or epoch.

@@ -158,7 +158,7 @@ def test_the_command_line_ends_with_a_command_that_works(tmp_path: Path, number:
     assert last.startswith("stopped; what is done is kept, go on with: enas train '")
     words = advised(last)
     assert words[-1] == str(study.newest)
-    again = Command.start(tmp_path, *words, *LONG)
+    again = Command.start(tmp_path, *words)
     again.wait_for("----------Resuming")
     again.wait_for("step: ")
     os.kill(again.process.pid or 0, number)
