@@ -8,7 +8,8 @@ there is a whole checkpoint at every moment, and one that is damaged later is no
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enas.errors import RunError
+from enas.errors import ConfigError, RunError
 from enas.files import read_tensors, write_tensors
 from enas.interrupts import Interrupted
 from enas.progress import Progress
@@ -103,6 +104,29 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+@contextmanager
+def taking_up() -> Iterator[None]:
+    """A state that lacks something, or is of other networks, is one error; its digest shows damage, not forgery.
+
+    Raises:
+        RunError: it is.
+    """
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        ConfigError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise RunError(f"the checkpoint does not fit this run ({reason:.100}); begin a new run") from None
 
 
 class Offer(Protocol):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enas.checkpoint import State, join
+from enas.checkpoint import State, join, taking_up
 from enas.ensemble import Selection, cross_fitted, select
 from enas.errors import RunError
 from enas.family import Family, Recipe
@@ -101,11 +101,13 @@ class Fit:
         """Search and derive, in a share of the time."""
         search = self._make_search()
         if resumed and "found" in resumed:
-            self._found = search.recall(resumed["found"])
+            with taking_up():
+                self._found = search.recall(resumed["found"])
             return self._found
         if resumed:
-            search.load(resumed["search"])
-            self.family.randomness.restore(resumed["randomness"].tensors)
+            with taking_up():
+                search.load(resumed["search"])
+                self.family.randomness.restore(resumed["randomness"].tensors)
         self._found = search.run()
         return self._found
 
@@ -150,7 +152,8 @@ class Fit:
     def _retrain_all(self, resumed: State | None) -> None:
         """Retrain each chosen architecture, the first always, the rest while there is time; stop at a failure."""
         progress, chosen = self.journal.progress, self._choose()
-        current = self._recall(resumed) if resumed and "begun_at" in resumed else None
+        with taking_up():
+            current = self._recall(resumed) if resumed and "begun_at" in resumed else None
         self._begun_at = self._begun_at or self.family.randomness.position()
         for architecture in chosen[len(self._candidates) :]:
             if self._candidates and self._candidates[-1].failure:
@@ -190,8 +193,9 @@ class Fit:
             self.recipe.n_parts[1],
         )
         if resumed:
-            retraining.load(resumed["current"])
-            self.family.randomness.restore(resumed["randomness"].tensors)
+            with taking_up():
+                retraining.load(resumed["current"])
+                self.family.randomness.restore(resumed["randomness"].tensors)
         try:
             return retraining.run()
         except Interrupted:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from enas.checkpoint import State, load_checkpoint
+from enas.checkpoint import State, load_checkpoint, taking_up
 from enas.config import Config, ImageConfig
 from enas.errors import RunError
 from enas.families.source import Ready, Source
@@ -117,7 +117,10 @@ def _take_up(run: Run, grown: Sequence[str], progress: Progress) -> State | None
         progress.line(f"----------Resuming {run.path}: there is no checkpoint yet, so it begins anew")
         return None
     check_growth(grown, state)
-    progress.line(f"----------Resuming {run.path} after {show_seconds(state.facts['elapsed'])} of work")
+    with taking_up():
+        elapsed, log = float(state.facts["elapsed"]), state.facts["log"]
+        assert isinstance(log, str), "the log is text"
+    progress.line(f"----------Resuming {run.path} after {show_seconds(elapsed)} of work")
     return state
 
 
