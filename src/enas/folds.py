@@ -12,6 +12,7 @@ from torch import Tensor
 
 from enas.data.dataset import FloatArray, Target
 from enas.data.splits import Split
+from enas.metrics.rewards import WeightedLabels
 from enas.search_space import Architecture
 
 
@@ -31,6 +32,7 @@ class Folds:
         center, factor: regression: (K, 1, t) mean and standard deviation of each fold's training labels.
         row_weights: (n,) weight of each row in the loss.
         stem: which of the `inputs` an architecture reads.
+        weighs_judges: whether those weights also count where rows judge.
     """
 
     inputs: tuple[Tensor, ...]
@@ -44,6 +46,7 @@ class Folds:
     factor: Tensor
     row_weights: Tensor
     stem: Callable[[Architecture], int]
+    weighs_judges: bool = False
 
     @property
     def n_inputs(self) -> tuple[int, ...]:
@@ -66,8 +69,11 @@ class Folds:
 
     @property
     def judged_labels(self) -> np.ndarray:
-        """Labels of the judged rows, as the metrics take them."""
-        return np.asarray(self.labels[self.judged].cpu().numpy())
+        """Labels of the judged rows, as the metrics take them; with weights, if these count where rows judge."""
+        labels = np.asarray(self.labels[self.judged].cpu().numpy())
+        if not self.weighs_judges:
+            return labels
+        return WeightedLabels(labels, self.row_weights[self.judged].cpu().numpy().astype(np.float64))
 
     def batches(self, batch_size: int, n_networks: int, generator: torch.Generator | None) -> Iterator[Tensor]:
         """One epoch: row numbers (M, B) per step, B <= batch_size.
@@ -121,6 +127,7 @@ def make_folds(
     *,
     stem: Callable[[Architecture], int],
     balanced: bool = False,
+    weights: FloatArray | None = None,
     device: str = "cpu",
 ) -> Folds:
     """Stack what each fold's preprocessor made of all rows.
@@ -131,6 +138,7 @@ def make_folds(
         splits: per fold.
         stem: which screen an architecture reads.
         balanced: weight rows so that every class has the same total weight.
+        weights: (n,) of the rows, in the loss and where they judge; None: all the same.
         device: where the tensors live.
     """
     n_held_out = max(len(split.held_out) for split in splits)
@@ -140,6 +148,9 @@ def make_folds(
         held_out[fold, : len(split.held_out)] = torch.from_numpy(split.held_out)
         mask[fold, : len(split.held_out)] = True
     is_regression = not target.classes
+    row_weights = _row_weights(target, splits, balanced)
+    if weights is not None:
+        row_weights = row_weights * torch.from_numpy(weights)
     center, factor = _label_scale(target, splits)
     return Folds(
         inputs=tuple(_padded_stack(screen).to(device) for screen in zip(*coordinates, strict=True)),
@@ -151,8 +162,9 @@ def make_folds(
         held_out_mask=mask.to(device),
         center=center.to(device),
         factor=factor.to(device),
-        row_weights=_row_weights(target, splits, balanced).to(device),
+        row_weights=row_weights.to(device),
         stem=stem,
+        weighs_judges=weights is not None,
     )
 
 

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enas.config import Config
-from enas.data.dataset import Dataset, Target
+from enas.data.dataset import Dataset, FloatArray, Target
 from enas.data.preprocess import Preprocessor, fit_preprocessor
 from enas.data.splits import Split, cross_folds, single_split, usable_folds
 from enas.errors import ConfigError, DataError
 from enas.folds import Folds, make_folds
-from enas.metrics.rewards import RewardName
+from enas.metrics.rewards import Reward
 from enas.progress import Progress
 from enas.search_space import DenseSpace, standard_widths
 
@@ -22,17 +22,21 @@ SMALL = 1000
 """Below this many rows ``folds: auto`` cross-fits."""
 
 
-def choose_reward(config: Config, target: Target) -> RewardName:
+def choose_reward(config: Config, target: Target) -> Reward:
     """The configured reward, or the default of the task.
 
     Raises:
-        ConfigError: the reward does not belong to the task.
+        ConfigError: the reward does not belong to the task, or cannot be computed for this target.
     """
-    reward: RewardName = config.trainer.reward or ("accuracy" if target.classes else "r2")
-    if (reward == "r2") == bool(target.classes):
-        task = "classification" if target.classes else "regression"
-        raise ConfigError(f'trainer.reward "{reward}" does not fit {task}')
-    return reward
+    named = config.trainer.reward
+    if named is None:
+        return "accuracy" if target.classes else "r2"
+    from enas.metrics.scorers import make_reward
+
+    try:
+        return make_reward(named, target.values, np.array(target.classes) if target.classes else None)
+    except ConfigError as error:
+        raise ConfigError(f"trainer.reward: {error}") from None
 
 
 def choose_splits(
@@ -72,8 +76,11 @@ def prepare(
     config: Config,
     device: str,
     progress: Progress,
+    weights: FloatArray | None = None,
 ) -> tuple[tuple[Preprocessor, ...], Folds]:
     """Fit each fold's preprocessing on its training rows, and show all rows through it.
+
+    ``weights`` (n,) count in the loss and where rows judge.
 
     Raises:
         DataError: no feature varies over the training rows.
@@ -99,6 +106,7 @@ def prepare(
         splits,
         stem=lambda architecture: space.screen(architecture) or 0,
         balanced=config.trainer.class_weight == "balanced",
+        weights=weights,
         device=device,
     )
     return tuple(preprocessor for preprocessor, _ in fitted), folds

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from sklearn import metrics as reference
 
-from enas.metrics import RewardName, score, scores, tie_break
-from enas.metrics.rewards import auroc_by_class, midranks
+from enas.metrics import score, scores, tie_break
+from enas.metrics.rewards import FastReward, auroc_by_class, midranks
 
 
 def draw(n_architectures: int, n: int, n_classes: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -76,7 +76,7 @@ def test_auroc_does_not_saturate_where_probabilities_do() -> None:
 
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "auroc", "neg_log_loss", "r2"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_not_finite_scores_nan_and_harms_no_other(name: RewardName, bad: float) -> None:
+def test_what_is_not_finite_scores_nan_and_harms_no_other(name: FastReward, bad: float) -> None:
     logits, y = draw(3, 20, 2)
     targets: NDArray[Any] = np.eye(2)[y] if name == "r2" else y
     good = scores(name, logits, targets)

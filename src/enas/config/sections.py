@@ -1,9 +1,9 @@
 """The sections of the configuration: every key with its meaning, bounds and default."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from enas.config.values import (
     Arc,
@@ -23,6 +23,21 @@ from enas.config.values import (
     Seed,
     TimeLimit,
 )
+from enas.errors import ConfigError
+
+FAST_REWARDS = ("accuracy", "balanced_accuracy", "auroc", "neg_log_loss", "r2")
+"""Known without scikit-learn, whose import takes a second."""
+
+
+def _check_reward(name: str) -> str:
+    if name not in FAST_REWARDS:
+        from enas.metrics.scorers import check_name
+
+        try:
+            check_name(name)
+        except ConfigError as error:
+            raise ValueError(str(error).partition('" ')[2]) from None
+    return name
 
 
 class Section(BaseModel):
@@ -117,7 +132,7 @@ class Trainer(Section):
     )
     save_dir: Path = Field(default=Path("."), description="Folder under which enas/<name>/<date_time>/ is written.")
     log_every_n_steps: Count = Field(default=10, description="Training steps between two lines of the log.")
-    reward: Literal["accuracy", "balanced_accuracy", "auroc", "neg_log_loss", "r2"] | None = Field(
+    reward: Annotated[str, AfterValidator(_check_reward)] | None = Field(
         default=None, description="What the search maximises on validation data; null: accuracy, or r2 for regression."
     )
     folds: Folds | Literal["auto"] = Field(

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from enas.config import Config, ControllerSettings
 from enas.controller import Controller
-from enas.data.dataset import Dataset, Target
+from enas.data.dataset import Dataset, FloatArray, Target
 from enas.data.preprocess import Preprocessor
+from enas.data.splits import Split
 from enas.device import choose_device, reduced_precision, threads_for
 from enas.families.table_learners import DenseAlone, Lesson, SharedDense
 from enas.family import Recipe
 from enas.folds import Folds
-from enas.metrics.rewards import RewardName
+from enas.metrics.rewards import Reward
 from enas.model import Member
 from enas.networks.dense import DenseChild, DenseSupernet, skips_of
 from enas.networks.dropout import Dropout
@@ -73,7 +74,7 @@ class TableFamily:
     space: DenseSpace
     preprocessors: tuple[Preprocessor, ...]
     folds: Folds
-    reward: RewardName
+    reward: Reward
     device: str
     generator: torch.Generator
 
@@ -168,7 +169,14 @@ class TableFamily:
 
 
 def prepare_table(
-    dataset: Dataset, config: Config, *, validation_rows: NDArray[np.int64] | None = None, progress: Progress
+    dataset: Dataset,
+    config: Config,
+    *,
+    validation_rows: NDArray[np.int64] | None = None,
+    splits: tuple[Split, ...] | None = None,
+    weights: FloatArray | None = None,
+    reward: Reward | None = None,
+    progress: Progress,
 ) -> TableFamily:
     """Split and preprocess a training table, which must have a target.
 
@@ -176,6 +184,9 @@ def prepare_table(
         dataset: the training table.
         config: all settings.
         validation_rows: rows of the table that come from a validation file: they judge, the others train.
+        splits: which rows train and which judge; None: as the config says.
+        weights: (n,) of the rows, in the loss and where they judge; None: all the same.
+        reward: what is maximised; None: as the config says.
         progress: where the log goes.
 
     Raises:
@@ -184,9 +195,9 @@ def prepare_table(
     """
     target = dataset.target
     assert target is not None, "a training table has a target"
-    reward, device = choose_reward(config, target), choose_device(config.device)
+    reward, device = reward or choose_reward(config, target), choose_device(config.device)
     space = make_space(config, dataset.n_features)
-    splits = choose_splits(target, config, validation_rows, progress)
-    preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress)
+    splits = splits or choose_splits(target, config, validation_rows, progress)
+    preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress, weights)
     generator = torch.Generator().manual_seed(config.seed)
     return TableFamily(config, dataset, target, space, preprocessors, folds, reward, device, generator)
