@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -20,6 +20,7 @@ from enas.printable import printable
 
 if TYPE_CHECKING:
     from enas.automl import Auto
+    from enas.export.description import Kind
 
 app = typer.Typer(
     name="enas",
@@ -146,15 +147,55 @@ def evaluate(
 
 @app.command()
 def predict(
-    config: ConfigFile,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG|DATA", help="The config; with --model: a table, - for one on standard input, or images."
+        ),
+    ],
     run: RunFolder = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="DIR", help="Predict DATA with this run, models folder or exported model."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="With --model: where predictions go; - for the terminal."),
+    ] = None,
     overrides: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Predict the samples or images of data_predict."""
+    """Predict the samples of data_predict, or DATA by a model."""
     with guard(verbose):
-        open_auto(config, run, overrides, Console(quiet, verbose)).predict()
+        if model is None and output is None:
+            open_auto(source, run, overrides, Console(quiet, verbose)).predict()
+            return
+        if model is None or output is None or run is not None or overrides:
+            raise ConfigError("enas predict CONFIG [--run PATH] [--set …], or enas predict --model DIR DATA -o FILE")
+        from enas.export.predictions import predict_file
+
+        predict_file(model, source, output, Console(quiet or str(output) == "-", verbose))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, or its folder of models.")],
+    kind: Annotated[str, typer.Option("--to", metavar="onnx|torch|script", help="What it becomes.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where its files go.")],
+    int8: Annotated[bool, typer.Option("--int8", help="Also an ONNX file of 8 bits, its loss measured.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a run's model as ONNX, torch program or Python script."""
+    with guard(verbose):
+        if kind not in ("onnx", "torch", "script") or (int8 and kind != "onnx"):
+            raise ConfigError("--to is onnx, torch or script; --int8 goes with onnx")
+        from enas.export.exporter import export_model
+
+        progress = Console(quiet, verbose)
+        for file in export_model(run, cast("Kind", kind), output, int8=int8, progress=progress).files:
+            progress.line(f"  {file}  ({file.stat().st_size:,} bytes)")
 
 
 @app.command()
@@ -213,6 +254,22 @@ def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder."
         from enas.show import show_run
 
         typer.echo(show_run(run))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where the page goes; default: into the run."),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Write what a run found as one HTML page."""
+    with guard(verbose):
+        from enas.page import report_run
+
+        typer.echo(report_run(run, output))
 
 
 @config_app.command("check")
