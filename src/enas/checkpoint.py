@@ -106,6 +106,18 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
+_OF_FORGERY = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ConfigError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
 @contextmanager
 def taking_up() -> Iterator[None]:
     """A state that lacks something, or is of other networks, is one error; its digest shows damage, not forgery.
@@ -115,16 +127,7 @@ def taking_up() -> Iterator[None]:
     """
     try:
         yield
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        ConfigError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _OF_FORGERY as error:
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise RunError(f"the checkpoint does not fit this run ({reason:.100}); begin a new run") from None
 
