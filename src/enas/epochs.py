@@ -181,6 +181,7 @@ class Epochs:
         """All that `load` needs."""
         facts = {
             "epoch": self.epoch,
+            "lr": self.learner.optimizer.lr,
             "n_parts": self.n_parts,
             "slowdown": self.slowdown,
             "n_rollbacks": self.n_rollbacks,
@@ -206,6 +207,7 @@ class Epochs:
         self.slowdown, self.n_rollbacks = facts["slowdown"], facts["n_rollbacks"]
         self._guard.n_skipped, self._guard.n_in_a_row = facts["n_skipped"], facts["n_in_a_row"]
         self._log.n_steps = facts["n_logged"]
+        self.learner.optimizer.lr = facts["lr"]
         self.learner.restore(state["weights"].tensors)
         self.learner.optimizer.load_state(state["optimizer"].tensors)
         self._good = state["good"].tensors

@@ -13,6 +13,7 @@ STAGES = (
     ("step:", 3),
     ("search:", 1),
     ("controller step", 2),
+    ("controller step", 3),
     ("deriving", 1),
     ("deriving", 2),
     ("training [", 1),
