@@ -29,6 +29,15 @@ FAST_REWARDS = ("accuracy", "balanced_accuracy", "auroc", "neg_log_loss", "r2")
 """Known without scikit-learn, whose import takes a second."""
 
 
+def rewards_numbers(name: str) -> bool:
+    """Whether this reward is one of a regression."""
+    if name in FAST_REWARDS:
+        return name == "r2"
+    from enas.metrics.scorers import is_of_regression
+
+    return is_of_regression(name)
+
+
 def _check_reward(name: str) -> str:
     if name not in FAST_REWARDS:
         from enas.metrics.scorers import check_name

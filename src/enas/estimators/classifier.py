@@ -23,6 +23,36 @@ class ENASClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
 
     ``X`` may be an array, a DataFrame of pandas or polars, or sparse; missing values (NaN) are replaced by the median.
 
+    Args:
+        n_layers: searched layers, the fixed first layer not counted.
+        max_channels: width of the first layer and the widest choice; the narrowest is a sixteenth.
+        search_epochs: epochs of the search.
+        epochs: epochs of retraining each candidate.
+        controller_steps: updates of the controller per epoch of the search.
+        top_k: how many of the best architectures are retrained.
+        ensemble: average these instead of taking the best.
+        n_seeds: networks with different seeds, averaged, per candidate.
+        batch_size: rows per training step.
+        learning_rate: of the networks.
+        l2: weight of the L2 penalty.
+        keep_prob: share of units that dropout keeps; 1: no dropout.
+        loss: "cross_entropy" or "focal".
+        transformation: of each value before scaling: "none", "log1p", "asinh", or "auto": asinh where values exceed
+            1,000.
+        scale: "standard", "robust" or "none".
+        screen: how many features are kept, the best by univariate score; "all", or "auto": the search chooses.
+        reward: what is maximised on validation rows: "accuracy" (None), "auroc", the name of any scikit-learn scorer,
+            or a callable ``scorer(estimator, X, y)`` in which ``X`` are logits.
+        cv: which rows judge: None (five folds; from 1,000 rows on one fifth), a number of folds, a splitter, or an
+            iterable of (train, test) row numbers.
+        class_weight: a dict of weights by class, "balanced" or None; multiplies the weights of the rows, in the loss
+            and in the validation scores.
+        time_limit: seconds; the search and training are planned to fit.
+        random_state: the same integer gives the same estimator.
+        n_jobs: threads; None: torch's own number, and one for small networks.
+        device: "auto", "cpu", "cuda", …
+        verbose: 1 for a log on standard output, 2 for more; at 0 warnings are Python's.
+
     Attributes:
         classes_: the labels, sorted.
         best_architecture_: the architecture of the chosen candidate.

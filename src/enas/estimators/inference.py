@@ -4,16 +4,17 @@ Sums in single precision depend on how many rows are computed at once. scikit-le
 alone with the same row among others, so the weights, which are float32, are used in double precision here.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from joblib import effective_n_jobs  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from enas.data.dataset import FloatArray
+from enas.estimators.settings import ParameterError
 from enas.networks.dense import dense_forward, skips_of
 from enas.table_model import TableModel, count_networks
 
@@ -42,10 +43,16 @@ def compute_outputs(model: TableModel, features: FloatArray) -> NDArray[np.float
 
 @contextmanager
 def computing_threads(n_jobs: int | None) -> Iterator[None]:
-    """Inside, torch computes with this many threads, -1: one per core; None: as before."""
+    """Inside, torch computes with this many threads, -1: one per core, -2: one less; None: as before.
+
+    Raises:
+        ParameterError: it is 0.
+    """
+    if n_jobs == 0:
+        raise ParameterError("n_jobs: 0 is no number of threads; use 1, or -1 for one per core")
     before = torch.get_num_threads()
     if n_jobs is not None:
-        torch.set_num_threads(effective_n_jobs(n_jobs))
+        torch.set_num_threads(n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs))
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ class ENASRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
     """Searches an architecture for a table, trains it, predicts numbers.
 
     ``X`` may be an array, a DataFrame of pandas or polars, or sparse; missing values (NaN) are replaced by the median.
-    The parameters are those of `TableEstimator`, documented in `enas.estimators`.
+    The parameters are those of `ENASClassifier`, less ``loss`` and ``class_weight``; ``reward`` is "r2" unless named.
 
     Attributes:
         best_architecture_: the architecture of the chosen candidate.

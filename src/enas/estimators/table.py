@@ -188,7 +188,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def make_leaderboard(fitted: Fitted) -> list[dict[str, object]]:
+def make_leaderboard(fitted: Fitted) -> list[dict[str, Any]]:
     """Every derived architecture, best first, with its score on shared weights and, where retrained, on its own."""
     shares = fitted.selection.shares.tolist()
     retrained = {c.architecture: (c, share) for c, share in zip(fitted.candidates, shares, strict=True)}

@@ -12,6 +12,7 @@ constant. The order of architectures does not change.
 import difflib
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -77,15 +78,19 @@ class ScorerReward:
         Raises:
             ValueError: whatever it does not like.
         """
-        extra = {} if weights is None or not _takes_weights(self.scorer) else {"sample_weight": weights}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of undefined scores, which are NaN here
-            if self.labels is None:
-                flat = targets.ndim == 1 or targets.shape[1] == 1
-                estimator = _Regressor()
-                given, true = (outputs.reshape(-1), targets.reshape(-1)) if flat else (outputs, targets)
-                return float(self.scorer(estimator, given, true, **extra))
+            if weights is not None and _takes_weights(self.scorer):
+                with suppress(ValueError):  # some take weights of two classes only, such as roc_auc_ovo
+                    return self._call(outputs, targets, sample_weight=weights)
+            return self._call(outputs, targets)
+
+    def _call(self, outputs: NDArray[Any], targets: NDArray[Any], **extra: Floats) -> float:
+        if self.labels is not None:
             return float(self.scorer(_Classifier(self.labels), outputs, self.labels[targets], **extra))
+        flat = targets.ndim == 1 or targets.shape[1] == 1
+        given, true = (outputs.reshape(-1), targets.reshape(-1)) if flat else (outputs, targets)
+        return float(self.scorer(_Regressor(), given, true, **extra))
 
     def _score_or_nan(self, outputs: NDArray[Any], targets: NDArray[Any], weights: Floats | None) -> float:
         if not np.isfinite(outputs).all():
@@ -136,7 +141,7 @@ def is_of_regression(name: str) -> bool:
         warnings.simplefilter("error")
         try:
             get_scorer(name)(_Regressor(), values[::-1], values)
-        except (ValueError, UserWarning):
+        except (ValueError, AttributeError, UserWarning):  # it asks for probabilities, or for classes
             return False
     return True
 
@@ -165,7 +170,7 @@ def make_reward(reward: str | Scorer, targets: NDArray[Any], labels: NDArray[Any
     made = ScorerReward(name, scorer, labels)
     try:
         best = made.score(made._perfect(targets), targets)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f'reward "{name}" does not fit these targets: {str(error)[:_MAX_TEXT]}') from None
     if not np.isfinite(best):
         raise ConfigError(
