@@ -12,7 +12,7 @@ from enas.export.check import Compute, Difference, compare, draw_samples, refuse
 from enas.export.description import Description, Kind, describe, is_exported, write_description
 from enas.export.example import example_source, readme
 from enas.export.image_sketch import sketch_images
-from enas.export.measure import measure_int8
+from enas.export.measure import config_of, measure_int8
 from enas.export.network import (
     PROGRAM_FILE,
     SCRIPT_FILE,
@@ -68,6 +68,8 @@ def export_model(run: Path, kind: Kind, folder: Path, *, int8: bool, progress: P
     models = models_of(run)
     if is_exported(models):
         raise RunError(f"{models} was exported already; export the run that it came from")
+    if int8:
+        config_of(run)
     model = load_model(models)
     description = describe(model, kind)
     _prepare(folder)

@@ -27,10 +27,7 @@ def measure_int8(run: Path, model: TableModel | ImageModel, exported: Compute, p
         DataError: the data cannot be read.
         RunError: the run has no config.
     """
-    file = run / "config.json"
-    if not file.is_file():
-        raise RunError(f"{run} is no run: --int8 measures its difference on a run's data, and needs its config.json")
-    config, _ = load_config(file)
+    config, _ = load_config(config_of(run))
     samples, target, what = _read(config, model, progress)
     kept = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), MAX_SAMPLES)).astype(np.int64))
     parts = [np.asarray(samples[kept[i : i + _BATCH]]) for i in range(0, len(kept), _BATCH)]
@@ -46,6 +43,18 @@ def measure_int8(run: Path, model: TableModel | ImageModel, exported: Compute, p
         return text
     truth = target.values[kept]
     return f"{text}; accuracy {np.mean(before == truth):.3f} before, {np.mean(after == truth):.3f} after"
+
+
+def config_of(run: Path) -> Path:
+    """The run's config, which names its data.
+
+    Raises:
+        RunError: it has none.
+    """
+    file = run / "config.json"
+    if not file.is_file():
+        raise RunError(f"{run} is no run: --int8 measures its difference on a run's data, and needs its config.json")
+    return file
 
 
 def _read(

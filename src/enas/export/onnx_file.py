@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 SMALL = 16
+_PRODUCTS = ("MatMul", "Gemm", "Conv")
 MAX_BYTES = 2**31 - 1
 """What a file of protocol buffers may hold."""
 
@@ -62,6 +63,10 @@ def write_int8(folder: Path) -> None:
     """Write ``model.int8.onnx`` beside ``model.onnx``: weights of 8 bits, activations quantised as they come.
 
     Small weights stay as they are, see `_small_products`.
+
+    Raises:
+        ConfigError: a library is not installed.
+        RunError: all weights are small, or the disk refuses.
     """
     with _needing_onnx():
         import onnx
@@ -69,7 +74,10 @@ def write_int8(folder: Path) -> None:
     with _quiet(), tempfile.TemporaryDirectory() as scratch, replacing(folder / INT8_FILE) as partial:
         quantised = Path(scratch, ONNX_FILE)
         model = onnx.load(folder / ONNX_FILE)
-        quantize_dynamic(model, quantised, weight_type=QuantType.QUInt8, nodes_to_exclude=_small_products(model))
+        small = _small_products(model)
+        if len(small) == sum(node.op_type in _PRODUCTS for node in model.graph.node):
+            raise RunError(f"no layer has {SMALL} inputs and outputs, 8 bits would gain nothing; leave --int8 out")
+        quantize_dynamic(model, quantised, weight_type=QuantType.QUInt8, nodes_to_exclude=small)
         partial.write_bytes(quantised.read_bytes())
 
 
@@ -80,7 +88,7 @@ def _small_products(model: "ModelProto") -> list[str]:
     """
     weights = [weight for weight in model.graph.initializer if len(weight.dims) > 1]
     sides = {weight.name: weight.dims[:2] if len(weight.dims) == 4 else weight.dims[-2:] for weight in weights}
-    nodes = [node for node in model.graph.node if node.op_type in ("MatMul", "Gemm", "Conv")]
+    nodes = [node for node in model.graph.node if node.op_type in _PRODUCTS]
     return [node.name for node in nodes if any(min(sides.get(name, [SMALL])) < SMALL for name in node.input[:2])]
 
 
