@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from PIL import Image
 
 from enas.console import Silent
 from enas.errors import ConfigError, RunError
-from enas.export.check import TOLERANCE, Difference, difference, refuse_difference
+from enas.export.check import TOLERANCE, difference, refuse_difference
 from enas.export.description import Kind, load_description
 from enas.export.exporter import Exported, export_model
 from enas.export.network import SCRIPT_FILE, WEIGHTS_FILE, load_network, load_program
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from enas.automl import Auto
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys({modules!r})); import runpy; sys.argv = sys.argv[1:]; "
 
 
@@ -48,6 +50,12 @@ def run_without(modules: tuple[str, ...], *arguments: str, folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def unpacked(file: Path) -> bytes:
+    """All that an archive holds."""
+    with zipfile.ZipFile(file) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
 
 
 def write_rows(model: TableModel, file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -114,6 +122,7 @@ def test_the_program_loads_and_gives_logits_and_probabilities(
     exported = export(request.getfixturevalue(run), "torch", tmp_path / "out")
     assert exported.difference.largest <= TOLERANCE
     assert exported.difference.n_samples == (1000 if run == "table_run" else 100)
+    assert str(ROOT).encode() not in unpacked(tmp_path / "out" / "model.pt2")
     description = load_description(tmp_path / "out")
     program = load_program(description, tmp_path / "out")
     dtype = torch.uint8 if description.images else torch.float32
@@ -135,6 +144,7 @@ def test_onnx_agrees_and_its_example_runs_on_onnxruntime_alone(
     exported = export(folder, "onnx", tmp_path / "out")
     assert exported.difference.largest <= TOLERANCE
     assert [file.name for file in exported.files] == ["model.onnx", "example.py", "model.json", "README.txt"]
+    assert str(ROOT).encode() not in exported.files[0].read_bytes()
     model = load_model(folder / "models")
     zeros = np.zeros((1, *(model.plan.size if isinstance(model, ImageModel) else ()), 1), np.uint8)
     samples = zeros if isinstance(model, ImageModel) else np.zeros((1, 40), np.float32)
@@ -173,14 +183,18 @@ def test_layers_too_small_for_8_bits_are_refused(make_model: Callable[..., Table
 
 def test_what_computes_something_else_is_refused() -> None:
     expected = np.array([[1.0, -200.0]])
-    moved = difference(expected, expected + 1e-4, is_classification=False)
-    assert (moved.outputs, moved.probabilities, moved.n_samples) == (pytest.approx(5e-7), 0.0, 1)
-    found = difference(np.array([[0.1, 0.2]]), np.array([[0.1, 0.20003]]), is_classification=True)
+    moved = difference(expected, expected + 1e-4, None)
+    assert moved.outputs == pytest.approx(5e-7)
+    assert (moved.probabilities, moved.n_samples) == (0.0, 1)
+    outputs = np.array([[0.1, 0.20003]])
+    found = difference(np.array([[0.1, 0.2]]), outputs, probabilities_of(outputs))
     assert found.probabilities == pytest.approx(0.25 * 3e-5, rel=0.1)
     with pytest.raises(RunError, match=r"computes something else, nothing is exported: .*outputs 3\.0e-05"):
         refuse_difference(found, "onnx")
     with pytest.raises(RunError, match="outputs inf"):
-        refuse_difference(difference(expected, expected * np.nan, is_classification=True), "script")
+        refuse_difference(difference(expected, expected * np.nan, None), "script")
+    with pytest.raises(RunError, match=r"outputs 0\.0e\+00, probabilities 1\.0e\+00"):
+        refuse_difference(difference(expected, expected, np.array([[0.0, 1.0]])), "torch")
 
 
 def test_an_exported_model_is_replaced_and_a_run_is_not(table_run: Path, tmp_path: Path) -> None:

@@ -2,18 +2,18 @@
 
 import ast
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from export.models import CLASSES, VALUES, features, image_model, random_architecture, with_transforms
-from numpy.typing import NDArray
 
 from enas.data.dataset import Target
 from enas.data.preprocess import Transform
 from enas.export.check import TOLERANCE, compare, draw_samples
 from enas.export.description import describe
 from enas.export.image_sketch import sketch_images
-from enas.export.network import build_network, compute, write_source
+from enas.export.network import build_network, compute, compute_all, write_source
 from enas.export.table_sketch import sketch_table
 from enas.image_model import ImageModel
 from enas.search_space import Architecture, MicroSpace
@@ -26,10 +26,7 @@ def largest_difference(model: TableModel | ImageModel) -> float:
     _, tensors = sketch_images(model) if isinstance(model, ImageModel) else sketch_table(model)
     network = build_network(describe(model, "script"), tensors)
 
-    def run(samples: NDArray[np.generic]) -> NDArray[np.float64]:
-        return compute(network, samples)
-
-    return compare(model, run, draw_samples(model)).largest
+    return compare(model, partial(compute_all, network), draw_samples(model)).largest
 
 
 @pytest.mark.parametrize("target", [CLASSES, VALUES], ids=["classes", "regression"])

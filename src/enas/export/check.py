@@ -18,7 +18,8 @@ TOLERANCE = 1e-5
 _MISSING = 0.05
 _BATCH = 100
 
-Compute = Callable[[NDArray[Any]], NDArray[np.float64]]
+Compute = Callable[[NDArray[Any]], list[NDArray[np.float64]]]
+"""Samples (B, …) to logits and, of some, probabilities; or to values alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,15 @@ class Difference:
     """Largest differences between two models on the same samples.
 
     Args:
-        outputs: of logits or values, relative to the largest of them (at least 1).
+        outputs: of logits or values, relative to their scale.
         probabilities: of probabilities; 0 for regression.
+        scale: the largest logit or value, at least 1; single precision cannot tell a probability better than that.
         n_samples: on how many.
     """
 
     outputs: float
     probabilities: float
+    scale: float
     n_samples: int
 
     def __str__(self) -> str:
@@ -40,7 +43,8 @@ class Difference:
 
     @property
     def largest(self) -> float:
-        return max(self.outputs, self.probabilities)
+        """Both relative to the scale."""
+        return max(self.outputs, self.probabilities / self.scale)
 
 
 def draw_samples(model: TableModel | ImageModel) -> NDArray[Any]:
@@ -74,18 +78,23 @@ def _untransformed(values: NDArray[np.float32], scaler: Scaler) -> NDArray[np.fl
 
 
 def compare(model: TableModel | ImageModel, compute: Compute, samples: NDArray[Any]) -> Difference:
-    """How far the outputs of ``compute`` are from the model's."""
+    """How far what ``compute`` gives is from the model's: its logits, and its probabilities if it gives them, too."""
     expected = np.concatenate(list(model.outputs(samples, batch_size=_BATCH)))
-    found = np.concatenate([compute(samples[i : i + _BATCH]) for i in range(0, len(samples), _BATCH)])
-    return difference(expected, found, is_classification=bool(model.classes))
+    batches = [compute(samples[i : i + _BATCH]) for i in range(0, len(samples), _BATCH)]
+    found = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+    chances = (found[1] if len(found) > 1 else probabilities_of(found[0])) if model.classes else None
+    return difference(expected, found[0], chances)
 
 
-def difference(expected: NDArray[np.float64], found: NDArray[np.float64], *, is_classification: bool) -> Difference:
-    """Of outputs (n, C); NaN counts as infinitely far."""
-    gap = np.abs(found - expected).max() / max(1.0, np.abs(expected).max())
-    chances = np.abs(probabilities_of(found) - probabilities_of(expected)).max() if is_classification else 0.0
-    far = not np.isfinite(gap)
-    return Difference(float("inf") if far else float(gap), 0.0 if far else float(chances), len(expected))
+def difference(
+    expected: NDArray[np.float64], found: NDArray[np.float64], chances: NDArray[np.float64] | None
+) -> Difference:
+    """Of outputs (n, C) and, for classes, of the probabilities ``chances``; NaN counts as infinitely far."""
+    scale = max(1.0, float(np.abs(expected).max()))
+    gaps = [np.abs(found - expected).max() / scale]
+    gaps.append(np.abs(chances - probabilities_of(expected)).max() if chances is not None else np.float64(0))
+    outputs, probabilities = (float(gap) if np.isfinite(gap) else float("inf") for gap in gaps)
+    return Difference(outputs, probabilities, scale, len(expected))
 
 
 def refuse_difference(found: Difference, what: str) -> None:

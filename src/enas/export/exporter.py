@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from enas import __version__
@@ -18,7 +19,7 @@ from enas.export.network import (
     SCRIPT_FILE,
     WEIGHTS_FILE,
     build_network,
-    compute,
+    compute_all,
     load_network,
     load_program,
     record_program,
@@ -125,10 +126,9 @@ def _prepare(folder: Path) -> None:
 def _loaded(description: Description, folder: Path) -> Compute:
     """What was just written, read back."""
     if description.exported == "onnx":
-        return OnnxNetwork(folder / ONNX_FILE, description)
+        return OnnxNetwork(folder / ONNX_FILE, description).compute_all
     load = load_program if description.exported == "torch" else load_network
-    network = load(description, folder)
-    return lambda samples: compute(network, samples)
+    return partial(compute_all, load(description, folder))
 
 
 def _check(model: TableModel | ImageModel, exported: Compute, kind: Kind, progress: Progress) -> Difference:

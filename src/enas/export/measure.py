@@ -10,9 +10,11 @@ from enas.config import Config, ImageConfig, load_config
 from enas.data.dataset import Target
 from enas.data.images import ImageFormat, read_images
 from enas.errors import RunError
-from enas.export.check import Compute, difference
+from enas.export.check import difference
+from enas.export.onnx_file import OnnxNetwork
 from enas.image_model import ImageModel
 from enas.inputs import Tables
+from enas.model import probabilities_of
 from enas.progress import Progress
 from enas.table_model import TableModel
 
@@ -20,7 +22,7 @@ MAX_SAMPLES = 1000
 _BATCH = 100
 
 
-def measure_int8(run: Path, model: TableModel | ImageModel, exported: Compute, progress: Progress) -> str:
+def measure_int8(run: Path, model: TableModel | ImageModel, exported: OnnxNetwork, progress: Progress) -> str:
     """One sentence: how far outputs are from the model's, on up to 1,000 test samples (training samples without them).
 
     Raises:
@@ -33,7 +35,7 @@ def measure_int8(run: Path, model: TableModel | ImageModel, exported: Compute, p
     parts = [np.asarray(samples[kept[i : i + _BATCH]]) for i in range(0, len(kept), _BATCH)]
     expected = np.concatenate([np.concatenate(list(model.outputs(part))) for part in parts])
     found = np.concatenate([exported(part) for part in parts])
-    gap = difference(expected, found, is_classification=bool(model.classes))
+    gap = difference(expected, found, probabilities_of(found) if model.classes else None)
     text = f"8 bits, on {len(kept):,} {what}: {gap}"
     if not model.classes:
         return text

@@ -96,7 +96,10 @@ def record_program(description: Description, network: nn.Module) -> ExportedProg
     example = torch.from_numpy(example_of(description, 2))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about itself
-        return torch.export.export(whole, (example,), dynamic_shapes=({0: Dim("batch", min=1)},))
+        program = torch.export.export(whole, (example,), dynamic_shapes=({0: Dim("batch", min=1)},))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine are nobody else's business
+    return program
 
 
 def save_program(program: ExportedProgram, folder: Path) -> None:
@@ -125,12 +128,16 @@ def load_program(description: Description, folder: Path) -> nn.Module:
     return network
 
 
-@torch.no_grad()
 def compute(network: nn.Module, samples: NDArray[Any]) -> NDArray[np.float64]:
     """Logits, or values, (B, C) of samples (B, …)."""
+    return compute_all(network, samples)[0]
+
+
+@torch.no_grad()
+def compute_all(network: nn.Module, samples: NDArray[Any]) -> list[NDArray[np.float64]]:
+    """Logits and, of a recorded program, probabilities, or values alone, (B, C) each."""
     outputs = network(torch.from_numpy(np.array(samples)))
-    first = outputs[0] if isinstance(outputs, tuple | list) else outputs
-    return np.asarray(first.double().numpy())
+    return [part.double().numpy() for part in (outputs if isinstance(outputs, tuple | list) else [outputs])]
 
 
 def example_of(description: Description, n_samples: int) -> NDArray[Any]:

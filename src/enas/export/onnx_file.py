@@ -50,6 +50,8 @@ def write_onnx(program: ExportedProgram, description: Description, folder: Path)
     model = made.model_proto
     if model.ByteSize() > MAX_BYTES:
         raise RunError("the network takes more than 2 GB, the most that an ONNX file holds; use --to torch or script")
+    for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]  # notes for torch's developers, larger than small networks
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     model.producer_name = "enas"
@@ -74,6 +76,7 @@ def write_int8(folder: Path) -> None:
     with _quiet(), tempfile.TemporaryDirectory() as scratch, replacing(folder / INT8_FILE) as partial:
         quantised = Path(scratch, ONNX_FILE)
         model = onnx.load(folder / ONNX_FILE)
+        del model.graph.value_info[:]  # shapes that the quantiser's own changes contradict
         small = _small_products(model)
         if len(small) == sum(node.op_type in _PRODUCTS for node in model.graph.node):
             raise RunError(f"no layer has {SMALL} inputs and outputs, 8 bits would gain nothing; leave --int8 out")
@@ -117,11 +120,12 @@ class OnnxNetwork:
 
     def __call__(self, samples: NDArray[Any]) -> NDArray[np.float64]:
         """Logits, or values, (B, C) of samples (B, …)."""
-        return np.asarray(self.all_outputs(samples)[0], np.float64)
+        return self.compute_all(samples)[0]
 
-    def all_outputs(self, samples: NDArray[Any]) -> list[NDArray[np.float32]]:
+    def compute_all(self, samples: NDArray[Any]) -> list[NDArray[np.float64]]:
         """Logits and probabilities, or values alone, (B, C) each."""
-        return list(self._session.run(None, {self._input: np.ascontiguousarray(samples)}))
+        found = self._session.run(None, {self._input: np.ascontiguousarray(samples)})
+        return [np.asarray(part, np.float64) for part in found]
 
 
 def _open_session(file: Path) -> "InferenceSession":
