@@ -80,23 +80,29 @@ class Frame:
     def place(self, x: float, y: float) -> tuple[str, str]:
         """Where a point is drawn, in tenths."""
         across = (x - self.x_range[0]) / (self.x_range[1] - self.x_range[0])
+        left = self.left
         up = (y - self.y_range[0]) / (self.y_range[1] - self.y_range[0])
-        return short(LEFT + across * (WIDTH - LEFT - RIGHT)), short(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM))
+        return short(left + across * (WIDTH - left - RIGHT)), short(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM))
+
+    @property
+    def left(self) -> float:
+        """Beside the axes, so much that the numbers have room."""
+        return max(LEFT, 10 + 6.5 * max((len(compact(value)) for value in ticks(*self.y_range)), default=0))
 
     def axes(self, x: str, y: str) -> Markup:
         """Grid, ticks and names."""
-        low, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+        left, low, right = self.left, HEIGHT - BOTTOM, WIDTH - RIGHT
         parts = []
         for value in ticks(*self.y_range):
             _, at = self.place(0, value)
-            parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(LEFT, at, right))
-            parts.append(text(LEFT - 6, float(at) + 3.5, compact(value), "end"))
+            parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(short(left), at, right))
+            parts.append(text(left - 6, float(at) + 3.5, compact(value), "end"))
         for value in ticks(*self.x_range):
             at, _ = self.place(value, 0)
             parts.append(Markup('<path class="tick" d="M{} {}v4"/>').format(at, low))
             parts.append(text(float(at), low + 15, compact(value), "middle"))
-        parts.append(Markup('<path class="axis" d="M{} {}H{}"/>').format(LEFT, low, right))
-        parts.append(text((LEFT + right) / 2, HEIGHT - 6, x, "middle"))
+        parts.append(Markup('<path class="axis" d="M{} {}H{}"/>').format(short(left), low, right))
+        parts.append(text((left + right) / 2, HEIGHT - 6, x, "middle"))
         parts.append(text(0, 11, y, "start"))
         return Markup("").join(parts)
 

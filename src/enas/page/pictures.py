@@ -50,8 +50,8 @@ class Album:
             self.left_out.append(path.name)
             return Markup("")
         self.left -= len(data)
-        shape = '<img alt="{}" width="{}" height="{}" src="data:image/{};base64,{}">'
-        return Markup(shape).format(alt, width, height, kind, data)
+        shape = '<img alt="{}" width="{}" height="{}" style="--natural:{}px" src="data:image/{};base64,{}">'
+        return Markup(shape).format(alt, width, height, width, kind, data)
 
 
 _SIZE = re.compile(rb'<svg[^>]*? viewBox="0 0 ([\d.]+) ([\d.]+)"')
