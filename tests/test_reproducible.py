@@ -19,12 +19,12 @@ from enas.fit import Fit
 from enas.journal import Journal
 
 OpenAuto = Callable[..., Auto]
-OF_THE_MOMENT = {"environment.json", ".lock"}
+OF_THE_MOMENT = {"environment.json", ".lock", "checkpoint"}
 TIMES = {"seconds"}
 
 
 def all_files(auto: Auto) -> dict[str, bytes]:
-    """Every file of the run, less what tells the time of day."""
+    """Every file of the run, less what tells the time of day or how long something took."""
     auto.train()
     auto.evaluate()
     auto.predict()
@@ -33,7 +33,7 @@ def all_files(auto: Auto) -> dict[str, bytes]:
     files = {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
     records = [json.loads(line) for line in files["metrics.jsonl"].splitlines()]
     files["metrics.jsonl"] = json.dumps([{k: v for k, v in row.items() if k not in TIMES} for row in records]).encode()
-    return {name: data for name, data in files.items() if name not in OF_THE_MOMENT}
+    return {name: data for name, data in files.items() if name.split("/")[0] not in OF_THE_MOMENT}
 
 
 def different(one: dict[str, bytes], other: dict[str, bytes]) -> set[str]:

@@ -72,16 +72,18 @@ def walk_sections(model: type[BaseModel], path: str = "") -> Iterator[tuple[str,
 
 def contradictions(config: Config) -> list[Problem]:
     """What no single key shows: keys that need or exclude one another."""
+    from enas.config.sections import rewards_numbers
+
     problems = list(_data_contradictions(config))
     model, trainer = config.model.args, config.trainer
     if model.is_regression:
-        if trainer.reward not in (None, "r2"):
+        if trainer.reward and not rewards_numbers(trainer.reward):
             problems.append(("trainer.reward", f'"{trainer.reward}" needs classes; a regression is rewarded with "r2"'))
         if trainer.class_weight or trainer.loss == "focal":
             key = "class_weight" if trainer.class_weight else "loss"
             problems.append((f"trainer.{key}", f'"{getattr(trainer, key)}" needs classes, but is_regression is true'))
-    elif trainer.reward == "r2":
-        problems.append(("trainer.reward", '"r2" needs model.args.is_regression: true'))
+    elif trainer.reward and rewards_numbers(trainer.reward):
+        problems.append(("trainer.reward", f'"{trainer.reward}" needs model.args.is_regression: true'))
     elif model.output_classes == 1:
         problems.append(("model.args.output_classes", "1 should be at least 2 (or set is_regression: true)"))
     return problems
