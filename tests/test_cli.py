@@ -13,7 +13,20 @@ from enas.cli import app, choose_demo, guard
 from enas.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("run", "search", "train", "evaluate", "predict", "explain", "demo", "draw", "show", "config", "export")
+COMMANDS = (
+    "run",
+    "search",
+    "train",
+    "evaluate",
+    "predict",
+    "explain",
+    "demo",
+    "draw",
+    "show",
+    "config",
+    "export",
+    "report",
+)
 runner = CliRunner()
 
 

@@ -37,12 +37,14 @@ def run_demo(folder: Path, seed: int, progress: Progress) -> Path:
     explanation = automl.explain()
     assert isinstance(explanation, Explanation), "a table is explained by its features"
     n_found = count_causal(explanation, table)
+    report = automl.report()
     progress.line("")
     progress.line(f"validation   {training.metrics.to_text().splitlines()[0]}  {training.how}")
     progress.line(f"test         {evaluation.headline}")
     progress.line(f"explanation  {n_found} of {len(table.causal_genes)} causal genes stand among the top {N_TOP}")
     progress.line(f"config       {config}")
     progress.line(f"results      {automl.run.path}")
+    progress.line(f"report       {report}")
     return automl.run.path
 
 

@@ -30,11 +30,13 @@ def run_demo(folder: Path, seed: int, progress: Progress) -> Path:
     evaluation = automl.evaluate()
     automl.predict()
     automl.explain()
+    report = automl.report()
     progress.line("")
     progress.line(f"validation   {training.metrics.to_text().splitlines()[0]}  {training.how}")
     progress.line(f"test         {evaluation.headline}")
     progress.line(f"config       {config}")
     progress.line(f"results      {automl.run.path}")
+    progress.line(f"report       {report}")
     return automl.run.path
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from enas.files import write_json
 from enas.metrics import ClassificationMetrics, RegressionMetrics, evaluate_classification, evaluate_regression
+from enas.metrics.curves import classification_curves, regression_points
 from enas.model import Model, Samples, probabilities_of, run_model
 from enas.progress import Progress
 
@@ -95,7 +96,8 @@ def evaluate(
         outputs=outputs,
         files=(folder / "evaluation.json", *figures),
     )
-    write_json(folder / "evaluation.json", to_dict(result))
+    curves = draw_points(model, outputs[judged], labels[judged])
+    write_json(folder / "evaluation.json", {**to_dict(result), "curves": curves})
     return result
 
 
@@ -104,6 +106,13 @@ def measure(model: Model, outputs: NDArray[np.float64], labels: NDArray[Any]) ->
     if model.classes:
         return evaluate_classification(probabilities_of(outputs), labels, model.classes)
     return evaluate_regression(outputs, labels, model.target_names)
+
+
+def draw_points(model: Model, outputs: NDArray[np.float64], labels: NDArray[Any]) -> object:
+    """What the report draws: ROC and calibration curves, or predicted against true values."""
+    if model.classes:
+        return classification_curves(probabilities_of(outputs), labels, model.classes)
+    return regression_points(outputs, labels, model.target_names)
 
 
 def draw(

@@ -8,7 +8,7 @@ from pathlib import Path
 from enas.checkpoint import Checkpoints, State
 from enas.deadline import Deadline
 from enas.errors import RunError
-from enas.evaluate import Metrics, headline_figure, measure
+from enas.evaluate import Metrics, draw_points, headline_figure, measure
 from enas.family import Family, Recipe
 from enas.files import write_csv, write_json, write_text
 from enas.fit import Breakdown, Fit, Fitted
@@ -90,7 +90,8 @@ def _write_all(run: Run, family: Family, fitted: Fitted, progress: Progress) -> 
     best = fitted.candidates[int(fitted.selection.shares.argmax())]
     write_leaderboard(run.leaderboard, fitted.space, fitted.search.derived if fitted.search else (), fitted)
     family.draw(run, best.architecture)
-    write_json(run.output_files / "validation.json", {"rows": how, "metrics": metrics.to_dict()})
+    curves = draw_points(fitted.model, fitted.held_out, fitted.folds.judged_labels)
+    write_json(run.output_files / "validation.json", {"rows": how, "metrics": metrics.to_dict(), "curves": curves})
     write_json(
         run.best_architecture,
         {
