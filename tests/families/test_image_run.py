@@ -33,7 +33,12 @@ def test_all_files_are_there(finished: Auto) -> None:
     made |= {f"enas_{name}.{suffix}" for name in ("confusion_matrix", "roc_curves") for suffix in ("pdf", "png")}
     made |= {"validation.json", "evaluation.json", "enas_misclassified.csv", "enas_misclassified.png"}
     made |= {"enas_predicted_result_data_frame.csv", "enas_explained_images.csv"}
-    made |= {"enas_attribution_maps.safetensors", "enas_attribution.png", "enas_attribution_by_class.png"}
+    made |= {
+        "enas_attribution_maps.safetensors",
+        "enas_attribution.png",
+        "enas_attribution_by_class.png",
+        "report.html",
+    }
     assert found == inside | {f"output_files/{name}" for name in made}
     assert all((path / name).stat().st_size > 0 for name in found)
 
