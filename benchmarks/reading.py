@@ -22,10 +22,11 @@ from machine import copy_bandwidth
 
 READERS = {
     "enas": """
-from enas.data.delimited import Reading, read_delimited
+from enas.data.delimited import read_delimited
+from enas.data.opening import Reading
 x = read_delimited(Path(path), Reading()).features""",
     "enas parquet": """
-from enas.data.delimited import Reading
+from enas.data.opening import Reading
 from enas.data.parquet import read_parquet
 x = read_parquet(Path(path), Reading()).features""",
     "polars": """

@@ -55,7 +55,7 @@ class Line:
         return loss, loss
 
     def judge(self, judges: Folds, architectures: Sequence[Architecture]) -> Tensor:
-        raise NotImplementedError
+        return torch.zeros(len(architectures), 0, 1)
 
     def part(self, architecture: Architecture) -> Mapping[str, Tensor]:
         return self.weights()

@@ -156,18 +156,8 @@ def test_the_tables_of_keys_are_the_configuration() -> None:
     example, _, _ = read_source(ROOT / "examples" / "autogenome.json")
     wanted = table_of_keys(Config, {"data_evaluate", "data_predict", "predictor", *keys_of(example)})
     assert wanted in README, f"README.md should hold this table:\n{wanted}"
-    alike = {
-        "evaluator",
-        "predictor",
-        "input_fn",
-        "seed",
-        "device",
-        "precision",
-        "time_limit",
-        "checkpoint_seconds",
-        "checkpoint_epochs",
-        "max_memory",
-    }
+    tables, images = Config.model_fields, ImageConfig.model_fields
+    alike = {key for key in images if key in tables and images[key].annotation == tables[key].annotation} - {"name"}
     assert {f"`{key}`" for key in alike} <= set(re.findall(r"`\w+`", README))
     wanted = table_of_keys(ImageConfig, {"model.type", *alike})
     assert wanted in README, f"README.md should hold this table, too:\n{wanted}"

@@ -67,9 +67,10 @@ class Auto:
 
         Raises: as each of them.
         """
-        steps = todo = ["train", *self._source.steps(), "report"]
+        from enas.job import told_how_to_resume
         from enas.resume import check_config, find_run
 
+        steps = todo = ["train", *self._source.steps(), "report"]
         if resume:
             run = find_run(self.config, resume, "run")
             grown = check_config(run, self.config)
@@ -78,8 +79,6 @@ class Auto:
             self._run, resume = run, run.path
         if "train" in todo:
             self._train("run", steps, None, resume)
-        from enas.job import told_how_to_resume
-
         with told_how_to_resume(self.run, "run", self._origin):
             for step in todo:
                 if step != "train":

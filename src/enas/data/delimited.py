@@ -1,46 +1,22 @@
 """Reads a delimited text file into one float32 matrix, a block of rows at a time."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from enas.data.dataset import FloatArray
-from enas.data.layout import NAMES_OF_DELIMITERS, Layout, detect_delimiter, detect_layout
+from enas.data.layout import NAMES_OF_DELIMITERS, Layout
 from enas.data.numbers import CellsOrigin, parse_numbers
+from enas.data.opening import Reading, open_text
 from enas.data.raw import RawTable, unique_names
-from enas.data.records import Record, read_records, restore
-from enas.data.source import MAX_LINE, decode, read_lines, show
+from enas.data.records import Record, restore
+from enas.data.source import decode, show
 from enas.errors import DataError
 
 BLOCK_BYTES, _BLOCK_ROWS = 8 * 1024 * 1024, 128 * 1024
-# More are names without end rather than features, and each name takes ten times the memory of a cell.
-MAX_COLUMNS = 1_000_000
-_HEAD_BYTES, _HEAD_LINES = 256 * 1024, 200
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the user forces and what is known beforehand.
-
-    Args:
-        delimiter: one character; None: detect.
-        header, sample_ids: None: detect.
-        label_columns: target columns, kept as text and taken out of the features.
-        known_ids: ids of the labels file, if it has any.
-    """
-
-    delimiter: str | None = None
-    header: bool | None = None
-    sample_ids: bool | None = None
-    label_columns: tuple[str, ...] = ()
-    known_ids: Collection[str] = ()
 
 
 def read_delimited(path: Path, reading: Reading, advance: Callable[[int], None] | None = None) -> RawTable:
@@ -51,99 +27,9 @@ def read_delimited(path: Path, reading: Reading, advance: Callable[[int], None] 
     Raises:
         DataError: anything that keeps the file from being a table of numbers; names file, line, column and value.
     """
-    delimiter, lines, notes = _open(path, reading.delimiter, advance)
-    head, records = _peek(read_records(lines, delimiter, path), lambda record: len(record[1]))
-    _check_head(head, delimiter, path)
-    layout = detect_layout(
-        [cells for _, cells in head],
-        delimiter=delimiter,
-        header=reading.header,
-        sample_ids=reading.sample_ids,
-        label_columns=[name.encode() for name in reading.label_columns],
-        known_ids=frozenset(text.encode() for text in reading.known_ids),
-    )
-    if layout.has_header:
-        _check_header(next(records), layout, delimiter, path)
-        if len(head) == 1:
-            raise DataError(f"'{path}' has a header and no rows below it (if line 1 holds values, set header: false)")
-    table = _Reader(path, reading, layout, delimiter).read(records)
-    return replace(table, notes=(*notes, *table.notes))
-
-
-def _open(
-    path: Path, delimiter: str | None, advance: Callable[[int], None] | None
-) -> tuple[bytes, Iterator[bytes], list[str]]:
-    """The delimiter as one byte, all lines, and what is to be said about the delimiter."""
-    given = check_delimiter(delimiter, path)
-    head, lines = _peek(read_lines(path, advance), len)
-    filled = [line for line in head if line.strip()]
-    if not filled:
-        raise DataError(f"'{path}' holds no rows{' in its first 200 lines' if len(head) == _HEAD_LINES else ''}")
-    if given is not None and 2 * sum(given in line for line in filled) > len(filled):
-        return given, lines, []
-    detected = detect_delimiter(filled)
-    if detected is None:
-        raise DataError(_one_column(path, filled))
-    if delimiter is None:
-        return detected, lines, []
-    # A config that served another file is no reason to stop: without its delimiter there would be one column.
-    looks = NAMES_OF_DELIMITERS[detected]
-    return detected, lines, [f"the delimiter {delimiter!r} does not cut its rows; read as {looks}-delimited"]
-
-
-def check_delimiter(delimiter: str | None, path: Path) -> bytes | None:
-    """The delimiter that the user gave as one byte, or None.
-
-    Raises:
-        DataError: it is not one plain character.
-    """
-    if delimiter is None:
-        return None
-    if delimiter in ("\t", "\\t"):
-        return b"\t"
-    if len(delimiter) != 1 or not delimiter.isascii() or not delimiter.isprintable() or delimiter == '"':
-        raise DataError(
-            f"'{path}': delimiter {delimiter!r} is not one plain character; give '\\t', ',', ';', ' ' or leave it out"
-        )
-    return delimiter.encode()
-
-
-def _one_column(path: Path, filled: list[bytes]) -> str:
-    shown = decode([filled[0][:60]])[0][0]
-    quotes = ", quotes must be paired" if any(b'"' in line for line in filled) else ""
-    return (
-        f"'{path}' has one column, or its rows have no common delimiter: line 1 begins {shown!r}; features need two "
-        f"columns or more (give the delimiter if it is an unusual one; rows must have equally many cells{quotes})"
-    )
-
-
-def _peek(items: Iterator[T], size: Callable[[T], int]) -> tuple[list[T], Iterator[T]]:
-    head: list[T] = []
-    n_bytes = 0
-    for item in items:
-        head.append(item)
-        n_bytes += size(item)
-        enough = 2 if n_bytes > MAX_LINE else 4
-        if len(head) >= _HEAD_LINES or (n_bytes >= _HEAD_BYTES and len(head) >= enough):
-            break
-    return head, chain(head, items)
-
-
-def _check_head(head: list[Record], delimiter: bytes, path: Path) -> None:
-    counts = [cells.count(delimiter) + 1 for _, cells in head]
-    if max(counts) > MAX_COLUMNS:
-        raise DataError(
-            f"'{path}', line {head[counts.index(max(counts))][0]}: {max(counts):,} cells; {MAX_COLUMNS:,} columns are "
-            "the most that is read (rows must be samples, columns features)"
-        )
-    if head[0][1].startswith(b"#") and counts[0] not in counts[1:]:
-        raise DataError(f"'{path}', line {head[0][0]} begins with '#' and is cut unlike the rows; take comments out")
-
-
-def _check_header(record: Record, layout: Layout, delimiter: bytes, path: Path) -> None:
-    n_cells = record[1].count(delimiter) + 1
-    if n_cells not in (layout.width, layout.width - layout.has_ids, layout.width + layout.ends_empty):
-        raise DataError(f"'{path}', line {record[0]}: the header has {n_cells:,} cells, the rows have {layout.width:,}")
+    opened = open_text(path, reading, advance)
+    table = _Reader(path, reading, opened.layout, opened.delimiter).read(opened.records)
+    return replace(table, notes=(*opened.notes, *table.notes))
 
 
 @dataclass(slots=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from enas.data.delimited import check_delimiter, find_column
+from enas.data.delimited import find_column
 from enas.data.layout import detect_delimiter, is_id_word
 from enas.data.numbers import is_missing, is_number
+from enas.data.opening import check_delimiter
 from enas.data.parquet import read_parquet_cells
 from enas.data.raw import RawTable
 from enas.data.records import read_records, restore

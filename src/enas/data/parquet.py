@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enas.data.dataset import FloatArray
-from enas.data.delimited import Reading, find_column
+from enas.data.delimited import find_column
 from enas.data.layout import is_id_word
+from enas.data.opening import Reading
 from enas.data.raw import RawTable
 from enas.data.source import show
 from enas.errors import DataError

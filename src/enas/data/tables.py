@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enas.data.dataset import Dataset, RowNumbers, Target
-from enas.data.delimited import Reading, read_delimited
+from enas.data.delimited import read_delimited
 from enas.data.hashing import file_hash, row_hashes
 from enas.data.labels import LabelCells, Labels, match_labels, read_label_cells
 from enas.data.matching import match_features
+from enas.data.opening import Reading
 from enas.data.parquet import read_parquet
 from enas.data.raw import RawTable, unique_names
 from enas.data.source import check_file, decode, is_parquet, read_lines, show

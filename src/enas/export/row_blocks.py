@@ -4,29 +4,24 @@ A header names the columns, in any order, and those that the model does not know
 hold; without names in both places the columns must be as many as in training.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from enas.console import Silent
 from enas.data.dataset import Dataset, RowNumbers
-from enas.data.delimited import BLOCK_BYTES, MAX_COLUMNS, Reading
-from enas.data.layout import Layout, detect_delimiter, detect_layout
+from enas.data.delimited import BLOCK_BYTES
 from enas.data.matching import match_features
 from enas.data.numbers import CellsOrigin, parse_numbers
+from enas.data.opening import Reading, open_text
 from enas.data.parquet import read_parquet
 from enas.data.raw import unique_names
-from enas.data.records import Record, read_records, restore
-from enas.data.source import MAX_LINE, check_file, decode, is_parquet, read_lines, show
+from enas.data.records import restore
+from enas.data.source import check_file, decode, is_parquet
 from enas.errors import DataError
 from enas.progress import Progress
 
 MAX_ROWS = 1000
 STDIN = Path("/dev/stdin")
-_HEAD_BYTES, _HEAD_LINES = 256 * 1024, 200
-
-T = TypeVar("T")
 
 
 def read_blocks(
@@ -77,19 +72,8 @@ class _Text:
 
     def __init__(self, path: Path, wanted: Sequence[str]) -> None:
         self.path = path
-        self.delimiter, lines = self._find_delimiter()
-        head, self.records = _peek(read_records(lines, self.delimiter, path), lambda record: len(record[1]))
-        self._check_width([cells for _, cells in head])
-        self.layout: Layout = detect_layout(
-            [cells for _, cells in head],
-            delimiter=self.delimiter,
-            header=None,
-            sample_ids=None,
-            label_columns=[],
-            known_ids=frozenset(),
-        )
-        if self.layout.has_header:
-            self._check_header(next(self.records))
+        opened = open_text(path, Reading())
+        self.delimiter, self.layout, self.records = opened.delimiter, opened.layout, opened.records
         self.names = self._name_columns()
         first = int(self.layout.has_ids)
         places = {name: at for at, name in enumerate(self.names)} if self.layout.has_header else {}
@@ -114,26 +98,6 @@ class _Text:
             yield Dataset(features, names, has_names, known, has_ids, None, str(self.path))
         if not n_before:
             raise DataError(f"'{self.path}' has a header and no rows below it")
-
-    def _find_delimiter(self) -> tuple[bytes, Iterator[bytes]]:
-        head, lines = _peek(read_lines(self.path), len)
-        filled = [line for line in head if line.strip()]
-        if not filled:
-            raise DataError(f"'{self.path}' holds no rows")
-        delimiter = detect_delimiter(filled)
-        if delimiter is None:
-            begins = show(decode([filled[0][:60]])[0][0])
-            raise DataError(f"'{self.path}' has one column, or rows without a common delimiter: it begins {begins}")
-        return delimiter, lines
-
-    def _check_width(self, head: Sequence[bytes]) -> None:
-        if max(cells.count(self.delimiter) for cells in head) >= MAX_COLUMNS:
-            raise DataError(f"'{self.path}' has more than {MAX_COLUMNS:,} columns; rows must be samples")
-
-    def _check_header(self, header: Record) -> None:
-        n_cells, layout = header[1].count(self.delimiter) + 1, self.layout
-        if n_cells not in (layout.width, layout.width - layout.has_ids, layout.width + layout.ends_empty):
-            raise DataError(f"'{self.path}': the header has {n_cells:,} cells, the rows have {layout.width:,}")
 
     def _name_columns(self) -> tuple[str, ...]:
         given, _ = decode([restore(name, self.delimiter) for name in self.layout.names])
@@ -177,16 +141,3 @@ class _Text:
             return line.partition(self.delimiter)[2] if self.layout.has_ids else line
         cells = line.split(self.delimiter)
         return self.delimiter.join([cells[j] for j in self.kept])
-
-
-def _peek(items: Iterator[T], size: Callable[[T], int]) -> tuple[list[T], Iterator[T]]:
-    """The first few, and all of them."""
-    head: list[T] = []
-    n_bytes = 0
-    for item in items:
-        head.append(item)
-        n_bytes += size(item)
-        enough = 2 if n_bytes > MAX_LINE else 4
-        if len(head) >= _HEAD_LINES or (n_bytes >= _HEAD_BYTES and len(head) >= enough):
-            break
-    return head, chain(head, items)
