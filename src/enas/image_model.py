@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.data.dataset import FloatArray
-from enas.model import Member, choose_member
+from enas.model import Member, best_of, choose_member
 from enas.networks.blueprint import Blueprint
 from enas.networks.micro_child import MicroChild
 from enas.search_space import Architecture, MicroSpace
@@ -77,6 +77,17 @@ class ImageModel:
     def predict(self, features: NDArray[Any], *, batch_size: int = 100) -> NDArray[np.float64]:
         """Logits (n, n_classes) of images (n, H, W, C)."""
         return np.concatenate([np.empty((0, len(self.classes))), *self.outputs(features, batch_size=batch_size)])
+
+    def embeddings(self, features: NDArray[Any], *, batch_size: int = 100) -> Iterator[NDArray[np.float32]]:
+        """What the last linear layer reads, for images (n, H, W, C) in blocks (b, D); memory is bounded by the block.
+
+        It is that of the candidate with the largest share: the D channels of its network's last layer, each averaged
+        over the image. Its logits are ``values @ weight.T``.
+        """
+        _, network = best_of(self.active)
+        for start in range(0, len(features), batch_size):
+            with torch.no_grad():
+                yield network.embed(self.normalise(features[start : start + batch_size])).cpu().numpy()
 
     def _network(self, member: Member) -> MicroChild:
         network = MicroChild(

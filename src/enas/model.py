@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from enas.data.dataset import Target
 from enas.errors import ConfigError
 from enas.progress import Progress
 from enas.search_space import Architecture
+
+Network = TypeVar("Network")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +48,11 @@ def choose_member(members: Sequence[Member], architecture: Architecture) -> tupl
         known = ", ".join(str(member.architecture) for member in members)
         raise ConfigError(f"arc {architecture} is not among the retrained candidates: {known}")
     return tuple(replace(member, share=float(member.architecture == architecture)) for member in members)
+
+
+def best_of(active: Sequence[tuple[Member, Network]]) -> tuple[Member, Network]:
+    """The member with the largest share in the output, with its networks; of equals the first."""
+    return max(active, key=lambda pair: pair[0].share)
 
 
 class Model(Protocol):

@@ -5,7 +5,7 @@ output (0 for one that was not chosen), and one preprocessor per fold. The outpu
 of the mean over networks: of logits, or of regression values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from enas.data.dataset import FloatArray
 from enas.data.preprocess import Preprocessor
-from enas.model import Member, choose_member
+from enas.model import Member, best_of, choose_member
 from enas.networks.dense import DenseChild, skips_of
 from enas.search_space import Architecture, DenseSpace
 
@@ -80,21 +80,40 @@ class TableModel:
         """Logits, or regression values, (n, C)."""
         return np.concatenate(list(self.outputs(features, batch_size=batch_size)))
 
+    def embeddings(self, features: FloatArray, *, batch_size: int = 1000) -> Iterator[NDArray[np.float32]]:
+        """What the last linear layer reads, for rows (n, p) in blocks (b, D); memory is bounded by the block.
+
+        It is that of the candidate with the largest share: its M networks side by side, seed by seed and in each of
+        them fold by fold, W values each (D = M·W). A network's logits are ``values @ head_weight + head_bias`` and,
+        besides, its linear shortcut, which has no hidden layer and is no part of the embedding.
+        """
+        for start in range(0, len(features), batch_size):
+            yield self._embed(features[start : start + batch_size])
+
+    @torch.no_grad()
+    def _embed(self, features: FloatArray) -> NDArray[np.float32]:
+        member, child = best_of(self.active)
+        values = child.embed(self._inputs(self._coordinates(features, [member]), member))
+        return values.transpose(0, 1).flatten(1).numpy()
+
     @torch.no_grad()  # not inference_mode: the networks are made here at first use, and explaining differentiates them
     def _batch(self, features: FloatArray) -> NDArray[np.float64]:
-        coordinates = self._coordinates(features)
+        coordinates = self._coordinates(features, [member for member, _ in self.active])
         total = np.zeros((len(features), self.n_outputs))
         for member, child in self.active:
-            x = coordinates[self.stem(member)]
-            n_seeds = count_networks(member) // self.n_folds
-            outputs = child(x.repeat(n_seeds, 1, 1)).view(n_seeds, self.n_folds, len(features), -1).mean(dim=0).numpy()
+            logits = child(self._inputs(coordinates, member))
+            outputs = logits.view(-1, self.n_folds, len(features), self.n_outputs).mean(dim=0).numpy()
             outputs = outputs if self.classes else outputs * self.factor + self.center
             total += member.weight * outputs.mean(axis=0)
         return total
 
-    def _coordinates(self, features: FloatArray) -> dict[int, Tensor]:
-        """Per used stem the rows in every fold's coordinates, (K, b, r)."""
-        used = {self.stem(member): member.tensors["stem_weight"].shape[1] for member, _ in self.active}
+    def _inputs(self, coordinates: dict[int, Tensor], member: Member) -> Tensor:
+        """What the member's networks read, (M, b, r)."""
+        return coordinates[self.stem(member)].repeat(count_networks(member) // self.n_folds, 1, 1)
+
+    def _coordinates(self, features: FloatArray, members: Iterable[Member]) -> dict[int, Tensor]:
+        """Per stem that these members read the rows in every fold's coordinates, (K, b, r)."""
+        used = {self.stem(member): member.tensors["stem_weight"].shape[1] for member in members}
         stacks = {stem: torch.zeros(self.n_folds, len(features), n_inputs) for stem, n_inputs in used.items()}
         for fold, preprocessor in enumerate(self.preprocessors):
             standardised = preprocessor.scaler(features)

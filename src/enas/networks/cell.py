@@ -101,8 +101,13 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """(B, C, H, W) to logits (B, n_classes)."""
-        pooled = F.relu(x).mean(dim=(2, 3), dtype=torch.float32)
+        pooled = pool(x)
         return F.linear(dropout(pooled) if dropout else pooled, self.weight)
+
+
+def pool(x: Tensor) -> Tensor:
+    """(B, C, H, W) to what the head's weights are multiplied with, (B, C): ReLU → global average."""
+    return F.relu(x).mean(dim=(2, 3), dtype=torch.float32)
 
 
 class AuxiliaryHead(nn.Module):

@@ -138,6 +138,11 @@ class DenseChild(nn.Module):
         """Logits (M, B, C) of ``x`` (M, B, r)."""
         return dense_forward(x, dict(self.tensors.items()), self.skips, dropout)
 
+    def embed(self, x: Tensor) -> Tensor:
+        """What the head reads (M, B, W), of ``x`` (M, B, r); W is the width of the last layer."""
+        tensors = dict(self.tensors.items())
+        return averaging(dense_hidden(first_product(x, tensors), tensors, self.skips))
+
 
 def skips_of(space: DenseSpace, architecture: Architecture) -> tuple[tuple[int, ...], ...]:
     """Per layer, the earlier layers (from 0) whose outputs are added to its own."""
@@ -164,10 +169,21 @@ def dense_tail(
     activate: Activation = activate,
 ) -> Tensor:
     """Part of the logits (M, B, C) that comes from the first layer's product (M, B, W): all that is not linear."""
+    return head(dense_hidden(x, tensors, skips, dropout, activate), tensors, dropout)
+
+
+def dense_hidden(
+    x: Tensor,
+    tensors: Tensors,
+    skips: Sequence[Sequence[int]],
+    dropout: Dropout | None = None,
+    activate: Activation = activate,
+) -> Tensor:
+    """The last layer's output (M, B, its width) from the first layer's product (M, B, W)."""
     outputs = [activate(x)]
     for i in range(len(skips)):
         outputs.append(next_layer(outputs, i, tensors, skips, dropout, activate))
-    return head(outputs[-1], tensors, dropout)
+    return outputs[-1]
 
 
 def first_product(x: Tensor, tensors: Tensors) -> Tensor:
@@ -199,7 +215,13 @@ def next_layer(
 def head(x: Tensor, tensors: Tensors, dropout: Dropout | None = None) -> Tensor:
     """Logits (M, B, C) from the last layer's output."""
     x = dropout(x) if dropout else x
-    return torch.baddbmm(tensors["head_bias"], x * x.shape[-1] ** -0.5, tensors["head_weight"])
+    return torch.baddbmm(tensors["head_bias"], averaging(x), tensors["head_weight"])
+
+
+def averaging(x: Tensor) -> Tensor:
+    """What the head's weights are multiplied with: the last layer's output (M, B, W) over sqrt(W)."""
+    scale: float = x.shape[-1] ** -0.5
+    return x * scale
 
 
 def _padded_sum(x: Tensor, y: Tensor) -> Tensor:

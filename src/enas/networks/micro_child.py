@@ -23,6 +23,7 @@ from enas.networks.cell import (
     Head,
     Shape,
     Stem,
+    pool,
     run_nodes,
 )
 from enas.networks.drop_path import drop_path
@@ -146,6 +147,10 @@ class MicroChild(nn.Module):
         """Logits (1, B, n_classes) of images (B, 1 or 3, H, W)."""
         logits: Tensor = self.head(torch.cat(self._outputs(x, None)[-1], dim=1))
         return logits[None]
+
+    def embed(self, x: Tensor) -> Tensor:
+        """What the head's weights are multiplied with, (B, channels), of images (B, 1 or 3, H, W)."""
+        return pool(torch.cat(self._outputs(x, None)[-1], dim=1))
 
     def train_outputs(self, x: Tensor, noise: Noise | None = None) -> tuple[Tensor, ...]:
         """Logits (1, B, n_classes) of the head and, if there is one, of the auxiliary head."""
