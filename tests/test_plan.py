@@ -1,5 +1,7 @@
 """What a configuration means for a table: reward, splits, search space, inputs."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -80,6 +82,24 @@ def test_fewer_folds_for_a_small_class_come_with_a_warning() -> None:
     warnings = Warnings()
     assert len(choose_splits(classes(40, 3), config(), None, warnings)) == 3
     assert warnings.texts == ["3 folds instead of 5: the smallest class has 3 samples"]
+
+
+def test_whole_groups_are_held_out_and_their_number_bounds_the_folds() -> None:
+    warnings, lines, groups = Warnings(), Lines(), np.arange(40) % 3
+    splits = choose_splits(classes(40), config(), None, warnings, groups)
+    assert [set(groups[split.held_out]) for split in splits] in ([{a}, {b}, {c}] for a, b, c in permutations(range(3)))
+    assert warnings.texts == ["3 folds instead of 5: there are 3 groups"]
+    (split,) = choose_splits(classes(40), config(split=0.3), None, lines, groups)
+    assert set(groups[split.train]).isdisjoint(groups[split.held_out])
+    assert lines.texts == ["whole groups are held out: 1 of 3 groups"]
+
+
+def test_a_class_of_one_group_is_warned_of() -> None:
+    warnings = Warnings()
+    choose_splits(classes(40), config("trainer.folds=2"), None, warnings, np.repeat([0, 1, 2, 3], 10) // 2 * 2)
+    assert warnings.texts == [
+        "2 classes occur in one group alone (a, b, …): where that group is held out, nothing of them is trained on"
+    ]
 
 
 def test_the_seed_chooses_the_rows() -> None:

@@ -33,6 +33,7 @@ class Folds:
         row_weights: (n,) weight of each row in the loss.
         stem: which of the `inputs` an architecture reads.
         weighs_judges: whether those weights also count where rows judge.
+        keeps_groups: whether whole groups of rows are held out together.
     """
 
     inputs: tuple[Tensor, ...]
@@ -47,6 +48,7 @@ class Folds:
     row_weights: Tensor
     stem: Callable[[Architecture], int]
     weighs_judges: bool = False
+    keeps_groups: bool = False
 
     @property
     def n_inputs(self) -> tuple[int, ...]:
@@ -129,6 +131,7 @@ def make_folds(
     balanced: bool = False,
     weights: FloatArray | None = None,
     device: str = "cpu",
+    keeps_groups: bool = False,
 ) -> Folds:
     """Stack what each fold's preprocessor made of all rows.
 
@@ -140,6 +143,7 @@ def make_folds(
         balanced: weight rows so that every class has the same total weight.
         weights: (n,) of the rows, in the loss and where they judge; None: all the same.
         device: where the tensors live.
+        keeps_groups: whether the splits hold out whole groups.
     """
     n_held_out = max(len(split.held_out) for split in splits)
     held_out = torch.zeros(len(splits), n_held_out, dtype=torch.int64)
@@ -165,6 +169,7 @@ def make_folds(
         row_weights=row_weights.to(device),
         stem=stem,
         weighs_judges=weights is not None,
+        keeps_groups=keeps_groups,
     )
 
 

@@ -119,7 +119,7 @@ def describe(section: DataSection | None, table: Dataset) -> dict[str, object]:
 
 
 def _append(table: Dataset, more: Dataset) -> Dataset:
-    """One table of both; their features are in the same order."""
+    """One table of both; their features are in the same order. Groups are not kept: the validation file's rows judge."""
     assert table.target is not None, "a training table has a target"
     assert more.target is not None, "a validation table has a target"
     return replace(
@@ -127,6 +127,7 @@ def _append(table: Dataset, more: Dataset) -> Dataset:
         features=np.concatenate([table.features, more.features]),
         sample_ids=(*table.sample_ids, *more.sample_ids),
         target=replace(table.target, values=np.concatenate([table.target.values, more.target.values])),
+        groups=None,
     )
 
 
@@ -140,4 +141,6 @@ def _first_rows(table: Dataset, settings: Inference, progress: Progress) -> Data
         f"{table.n_samples} rows are left out (max_number_of_steps)"
     )
     target = replace(table.target, values=table.target.values[:n_rows]) if table.target else None
-    return replace(table, features=table.features[:n_rows], sample_ids=table.sample_ids[:n_rows], target=target)
+    return replace(
+        table, features=table.features[:n_rows], sample_ids=table.sample_ids[:n_rows], target=target, groups=None
+    )

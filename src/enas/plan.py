@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 from enas.config import Config
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.data.preprocess import Preprocessor, fit_preprocessor
-from enas.data.splits import Split, cross_folds, single_split, usable_folds
+from enas.data.splits import (
+    Split,
+    confined_classes,
+    cross_folds,
+    group_folds,
+    group_split,
+    single_split,
+    usable_folds,
+    usable_group_folds,
+)
 from enas.errors import ConfigError, DataError
 from enas.folds import Folds, make_folds
 from enas.metrics.rewards import Reward
@@ -40,9 +49,13 @@ def choose_reward(config: Config, target: Target) -> Reward:
 
 
 def choose_splits(
-    target: Target, config: Config, validation_rows: NDArray[np.int64] | None, progress: Progress
+    target: Target,
+    config: Config,
+    validation_rows: NDArray[np.int64] | None,
+    progress: Progress,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[Split, ...]:
-    """The validation file's rows, the config's single split, or K folds."""
+    """The validation file's rows, the config's single split, or K folds; whole ``groups`` (n,) are held out together."""
     n_rows = len(target.values)
     if validation_rows is not None:
         return (Split(np.setdiff1d(np.arange(n_rows), validation_rows), validation_rows),)
@@ -50,12 +63,38 @@ def choose_splits(
     n_folds = config.trainer.folds
     if n_folds == "auto":
         n_folds = 5 if fraction is None and n_rows < SMALL else 0
+    if groups is not None:
+        return _split_groups(target, groups, n_folds, fraction or 0.2, config.seed, progress)
     if n_folds:
         usable = usable_folds(target, n_folds)
         if usable < n_folds:
             progress.warn(f"{usable} folds instead of {n_folds}: the smallest class has {usable} samples")
         return cross_folds(target, usable, seed=config.seed)
     return (single_split(target, fraction or 0.2, seed=config.seed),)
+
+
+def _split_groups(
+    target: Target, groups: NDArray[np.int64], n_folds: int, fraction: float, seed: int, progress: Progress
+) -> tuple[Split, ...]:
+    """Folds, or for 0 a single split, of whole groups."""
+    n_groups = len(np.unique(groups))
+    if n_folds:
+        usable = usable_group_folds(target, groups, n_folds)
+        splits = group_folds(target, groups, usable, seed=seed)
+        if len(splits) < n_folds:
+            why = f"there are {n_groups} groups" if usable == n_groups else "classes and groups allow no more"
+            progress.warn(f"{len(splits)} folds instead of {n_folds}: {why}")
+    else:
+        splits = (group_split(target, groups, fraction, seed=seed),)
+    n_held_out = [len(np.unique(groups[split.held_out])) for split in splits]
+    progress.line(f"whole groups are held out: {', '.join(map(str, n_held_out))} of {n_groups} groups")
+    confined = confined_classes(target, groups) if target.classes else ()
+    if confined:
+        progress.warn(
+            f"{len(confined)} classes occur in one group alone ({', '.join(confined[:3])}, …): where that group is held "
+            "out, nothing of them is trained on"
+        )
+    return splits
 
 
 def make_space(config: Config, n_features: int) -> DenseSpace:
@@ -108,6 +147,7 @@ def prepare(
         balanced=config.trainer.class_weight == "balanced",
         weights=weights,
         device=device,
+        keeps_groups=dataset.groups is not None,
     )
     return tuple(preprocessor for preprocessor, _ in fitted), folds
 

@@ -175,12 +175,13 @@ def _fitting(
 def describe_held_out(fitted: Fitted) -> str:
     """Which rows the held-out score stands for, in words that do not promise too much."""
     n_rows = len(fitted.held_out)
+    groups = " of groups held out as a whole" if fitted.folds.keeps_groups else ""
     if fitted.folds.n_folds > 1:
         return (
-            f"out-of-fold over all {n_rows} training rows ({fitted.folds.n_folds} folds; epochs and candidates were "
+            f"out-of-fold over all {n_rows} training rows{groups} ({fitted.folds.n_folds} folds; epochs and candidates were "
             "chosen without the rows they are judged on, the architectures with all rows: slightly optimistic)"
         )
-    return f"on {n_rows} validation rows that also chose epoch and architecture: optimistic"
+    return f"on {n_rows} validation rows{groups} that also chose epoch and architecture: optimistic"
 
 
 def write_leaderboard(path: Path, space: SearchSpace, derived: Sequence[Scored], fitted: Fitted | None = None) -> None:

@@ -5,7 +5,16 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from enas.data.dataset import Target
-from enas.data.splits import class_counts, cross_folds, single_split, usable_folds
+from enas.data.splits import (
+    class_counts,
+    confined_classes,
+    cross_folds,
+    group_folds,
+    group_split,
+    single_split,
+    usable_folds,
+    usable_group_folds,
+)
 from enas.errors import DataError
 
 
@@ -86,3 +95,42 @@ def test_the_smallest_class_bounds_the_folds() -> None:
     assert usable_folds(numbers(4), 5) == 4
     with pytest.raises(DataError, match="too few"):
         usable_folds(numbers(3), 5)
+
+
+def test_groups_are_held_out_as_a_whole_and_every_row_once() -> None:
+    target, groups = classes(40, 30, 20), np.repeat(np.arange(9), 10)
+    splits = group_folds(target, groups, 3, seed=0)
+    assert_array_equal(np.sort(np.concatenate([split.held_out for split in splits])), np.arange(90))
+    for split in splits:
+        assert set(groups[split.train]).isdisjoint(groups[split.held_out])
+        assert_array_equal(np.sort(np.concatenate([split.train, split.held_out])), np.arange(90))
+
+
+def test_folds_of_groups_are_stratified_where_groups_allow() -> None:
+    """Twelve groups, each of one class."""
+    groups = np.repeat(np.arange(12), 5)
+    target = Target(("y",), (groups % 2).astype(np.int64), ("a", "b"))
+    for split in group_folds(target, groups, 3, seed=0):
+        assert_array_equal(np.bincount(target.values[split.held_out]), [10, 10])
+
+
+@pytest.mark.parametrize("target", [classes(60, 60), numbers(120)], ids=["classes", "regression"])
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_a_single_split_of_groups_comes_near_the_fraction(target: Target, fraction: float) -> None:
+    groups = np.repeat(np.arange(20), 6)
+    split = group_split(target, groups, fraction, seed=0)
+    assert set(groups[split.train]).isdisjoint(groups[split.held_out])
+    assert abs(len(split.held_out) - fraction * 120) <= 6
+
+
+def test_the_number_of_groups_bounds_the_folds() -> None:
+    target = classes(30, 30)
+    assert usable_group_folds(target, np.arange(60) % 3, 5) == 3
+    assert usable_group_folds(target, np.arange(60) % 7, 5) == 5
+    with pytest.raises(DataError, match="all rows are of one group"):
+        usable_group_folds(target, np.zeros(60), 5)
+
+
+def test_classes_of_a_single_group_are_known() -> None:
+    target = Target(("y",), np.array([0, 0, 1, 1, 2, 2]), ("a", "b", "c"))
+    assert confined_classes(target, np.array([5, 7, 7, 7, 5, 5])) == ("b", "c")

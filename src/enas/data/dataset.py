@@ -71,6 +71,7 @@ class Dataset:
         has_sample_ids: whether the ids come from the files.
         target: what is to be predicted, if known.
         source: the features file as the user wrote it, for messages.
+        groups: (n,) whole numbers; rows of one number train together or judge together. None: every row for itself.
     """
 
     features: FloatArray
@@ -80,6 +81,7 @@ class Dataset:
     has_sample_ids: bool
     target: Target | None
     source: str
+    groups: IntArray | None = None
 
     @property
     def noun(self) -> str:

@@ -1,5 +1,7 @@
 """Brings the columns of new data into the order that a model was trained on."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from enas.data.dataset import Dataset, FloatArray
@@ -59,6 +61,4 @@ def _match_by_count(data: Dataset, names: tuple[str, ...], progress: Progress) -
 
 
 def _replace(data: Dataset, features: FloatArray, names: tuple[str, ...]) -> Dataset:
-    return Dataset(
-        features, names, data.has_feature_names, data.sample_ids, data.has_sample_ids, data.target, data.source
-    )
+    return replace(data, features=features, feature_names=names)

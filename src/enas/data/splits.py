@@ -1,8 +1,10 @@
-"""Which rows train and which rows judge: stratified, seeded, refused where a class is too small."""
+"""Which rows train and which judge: stratified, seeded, whole groups together, refused where a class is too small."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from enas.data.dataset import IntArray, Target
 from enas.data.source import show
@@ -45,6 +47,49 @@ def cross_folds(target: Target, n_folds: int, *, seed: int) -> tuple[Split, ...]
     folds = (StratifiedKFold if target.classes else KFold)(n_folds, shuffle=True, random_state=seed)
     rows = np.arange(len(target.values))
     return tuple(Split(train, held_out) for train, held_out in folds.split(rows, target.values))
+
+
+def group_folds(target: Target, groups: NDArray[Any], n_folds: int, *, seed: int) -> tuple[Split, ...]:
+    """At most K folds that hold out whole groups, every row once; classes are spread as evenly as groups allow.
+
+    Args:
+        target: of n rows.
+        groups: (n,) labels of any kind.
+        n_folds: K, at most the number of groups; a fold that would hold out nothing is left out.
+        seed: shuffles classification; the groups of a regression are dealt out by size.
+    """
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    is_classifier = bool(target.classes)
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed) if is_classifier else GroupKFold(n_folds)
+    pairs = folds.split(np.zeros((len(groups), 1)), target.values if is_classifier else None, groups)
+    return tuple(Split(train, held_out) for train, held_out in pairs if len(held_out))
+
+
+def group_split(target: Target, groups: NDArray[Any], fraction: float, *, seed: int) -> Split:
+    """One held-out part of whole groups: of the folds of about ``fraction`` the one that comes nearest to it."""
+    n_folds = min(max(2, round(1 / fraction)), usable_group_folds(target, groups, len(groups)))
+    splits = group_folds(target, groups, n_folds, seed=seed)
+    return min(splits, key=lambda split: abs(len(split.held_out) - fraction * len(groups)))
+
+
+def usable_group_folds(target: Target, groups: NDArray[Any], n_folds: int) -> int:
+    """The number of folds that groups and classes allow.
+
+    Raises:
+        DataError: there is one group alone, or as `usable_folds`.
+    """
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise DataError("all rows are of one group: nothing is left to judge on while it trains; name other groups")
+    return min(usable_folds(target, n_folds), n_groups)
+
+
+def confined_classes(target: Target, groups: NDArray[Any]) -> tuple[str, ...]:
+    """Classes of a single group: whoever holds that group out trains without them."""
+    pairs = np.unique(np.stack([target.values, np.unique(groups, return_inverse=True)[1]]), axis=1)
+    n_groups = np.bincount(pairs[0].astype(np.int64), minlength=len(target.classes))
+    return tuple(name for name, n in zip(target.classes, n_groups, strict=True) if n == 1)
 
 
 def single_split(target: Target, fraction: float, *, seed: int) -> Split:

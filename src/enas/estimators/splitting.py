@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
+from sklearn.model_selection import check_cv
 
 from enas.data.dataset import IntArray, Target
-from enas.data.splits import Split, cross_folds, single_split
+from enas.data.splits import Split, cross_folds, group_folds, single_split
 from enas.estimators.settings import InputError
 from enas.plan import SMALL
 
@@ -97,7 +97,6 @@ def _split_groups(
     if n_groups < 2:
         raise InputError("groups has a single group: nothing is left to judge on while it trains")
     k = min(n_folds or N_FOLDS, n_groups)
-    folds = StratifiedGroupKFold(k, shuffle=True, random_state=seed) if is_classifier else GroupKFold(k)
-    pairs = folds.split(np.zeros((len(labels), 1)), labels if is_classifier else None, groups)
-    splits = tuple(Split(train, held_out) for train, held_out in pairs if len(held_out))
+    target = Target(("y",), labels, tuple(map(str, np.unique(labels))) if is_classifier else ())
+    splits = group_folds(target, groups, k, seed=seed)
     return splits if n_folds else splits[:1]

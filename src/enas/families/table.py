@@ -197,7 +197,7 @@ def prepare_table(
     assert target is not None, "a training table has a target"
     reward, device = reward or choose_reward(config, target), choose_device(config.device)
     space = make_space(config, dataset.n_features)
-    splits = splits or choose_splits(target, config, validation_rows, progress)
+    splits = splits or choose_splits(target, config, validation_rows, progress, dataset.groups)
     preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress, weights)
     generator = torch.Generator().manual_seed(config.seed)
     return TableFamily(config, dataset, target, space, preprocessors, folds, reward, device, generator)
