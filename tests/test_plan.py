@@ -98,7 +98,7 @@ def test_a_class_of_one_group_is_warned_of() -> None:
     warnings = Warnings()
     choose_splits(classes(40), config("trainer.folds=2"), None, warnings, np.repeat([0, 1, 2, 3], 10) // 2 * 2)
     assert warnings.texts == [
-        "2 classes occur in one group alone (a, b, …): where that group is held out, nothing of them is trained on"
+        "2 classes occur in one group alone ('a', 'b', …): where that group is held out, nothing of them is trained on"
     ]
 
 

@@ -119,7 +119,7 @@ def describe(section: DataSection | None, table: Dataset) -> dict[str, object]:
 
 
 def _append(table: Dataset, more: Dataset) -> Dataset:
-    """One table of both; their features are in the same order. Groups are not kept: the validation file's rows judge."""
+    """One table of both, features in the same order; without groups, since the validation file's rows judge."""
     assert table.target is not None, "a training table has a target"
     assert more.target is not None, "a validation table has a target"
     return replace(

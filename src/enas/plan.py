@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from enas.config import Config
 from enas.data.dataset import Dataset, FloatArray, Target
 from enas.data.preprocess import Preprocessor, fit_preprocessor
+from enas.data.source import show
 from enas.data.splits import (
     Split,
     confined_classes,
@@ -55,7 +56,7 @@ def choose_splits(
     progress: Progress,
     groups: NDArray[np.int64] | None = None,
 ) -> tuple[Split, ...]:
-    """The validation file's rows, the config's single split, or K folds; whole ``groups`` (n,) are held out together."""
+    """The validation file's rows, the config's single split, or K folds; ``groups`` (n,) are held out as a whole."""
     n_rows = len(target.values)
     if validation_rows is not None:
         return (Split(np.setdiff1d(np.arange(n_rows), validation_rows), validation_rows),)
@@ -91,8 +92,8 @@ def _split_groups(
     confined = confined_classes(target, groups) if target.classes else ()
     if confined:
         progress.warn(
-            f"{len(confined)} classes occur in one group alone ({', '.join(confined[:3])}, …): where that group is held "
-            "out, nothing of them is trained on"
+            f"{len(confined)} classes occur in one group alone ({', '.join(map(show, confined[:3]))}, …): where that "
+            "group is held out, nothing of them is trained on"
         )
     return splits
 

@@ -178,8 +178,8 @@ def describe_held_out(fitted: Fitted) -> str:
     groups = " of groups held out as a whole" if fitted.folds.keeps_groups else ""
     if fitted.folds.n_folds > 1:
         return (
-            f"out-of-fold over all {n_rows} training rows{groups} ({fitted.folds.n_folds} folds; epochs and candidates were "
-            "chosen without the rows they are judged on, the architectures with all rows: slightly optimistic)"
+            f"out-of-fold over all {n_rows} training rows{groups} ({fitted.folds.n_folds} folds; epochs and candidates "
+            "were chosen without the rows they are judged on, the architectures with all rows: slightly optimistic)"
         )
     return f"on {n_rows} validation rows{groups} that also chose epoch and architecture: optimistic"
 
