@@ -30,6 +30,11 @@ class Tables:
 
     def read_training(self) -> tuple[Dataset, IntArray | None]:
         """The training table, with the rows of a validation file appended, and which rows those are."""
+        table, validation = self.read_parts()
+        return with_validation(table, validation)
+
+    def read_parts(self) -> tuple[Dataset, Dataset | None]:
+        """The training table, and that of a validation file with the same features."""
         args, regression = self._section("data_train").args, self.config.model.args.is_regression
         names_file = self._names_file()
         table = read_dataset(
@@ -46,14 +51,10 @@ class Tables:
             names_file=names_file,
             progress=self.progress,
         )
-        rows = None
-        if validation is not None:
-            matched = match_features(
-                validation, table.feature_names, by_name=table.has_feature_names, progress=self.progress
-            )
-            rows = np.arange(table.n_samples, table.n_samples + matched.n_samples)
-            table = _append(table, matched)
-        return table, rows
+        if validation is None:
+            return table, None
+        by_name = table.has_feature_names
+        return table, match_features(validation, table.feature_names, by_name=by_name, progress=self.progress)
 
     def read(self, name: str, model: "TableModel", settings: Inference | None = None) -> Dataset:
         """A section's table with the columns that the model knows, and its target if it has one.
@@ -118,6 +119,14 @@ def describe(section: DataSection | None, table: Dataset) -> dict[str, object]:
     }
 
 
+def with_validation(table: Dataset, validation: Dataset | None) -> tuple[Dataset, IntArray | None]:
+    """One table of both, and which of its rows are of the validation file."""
+    if validation is None:
+        return table, None
+    rows = np.arange(table.n_samples, table.n_samples + validation.n_samples)
+    return _append(table, validation), rows
+
+
 def _append(table: Dataset, more: Dataset) -> Dataset:
     """One table of both, features in the same order; without groups, since the validation file's rows judge."""
     assert table.target is not None, "a training table has a target"
@@ -140,7 +149,4 @@ def _first_rows(table: Dataset, settings: Inference, progress: Progress) -> Data
         f"{settings.max_number_of_steps} steps of {settings.batch_size} rows: the other {table.n_samples - n_rows} of "
         f"{table.n_samples} rows are left out (max_number_of_steps)"
     )
-    target = replace(table.target, values=table.target.values[:n_rows]) if table.target else None
-    return replace(
-        table, features=table.features[:n_rows], sample_ids=table.sample_ids[:n_rows], target=target, groups=None
-    )
+    return table.take(slice(n_rows))

@@ -2,25 +2,26 @@
 
 import shlex
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from enas.checkpoint import State, load_checkpoint, taking_up
 from enas.config import Config, ImageConfig
 from enas.errors import RunError
-from enas.families.source import Ready, Source
+from enas.families.source import Ready, Trains
 from enas.files import write_json
 from enas.interrupts import Interrupted
 from enas.memory import first_line, is_out_of_memory
 from enas.memory_plan import plan_parts
 from enas.progress import Progress, show_seconds
 from enas.resume import check_config, check_data, check_environment, check_growth, find_run
-from enas.run import Run, create_run, writing
+from enas.run import Run, create_fold, create_run, writing
 from enas.search_space import Architecture, MicroSpace
 
 
@@ -52,6 +53,7 @@ class Order:
         steps: what the command consists of, training first.
         architecture: to be trained without a search, as text or not; None: what the config says.
         resume: the directory to go on in; True: the newest unfinished run; False: a new one.
+        fold: the directory of a fold of a cross-validation, which takes the place of a run's own name; None: no fold.
     """
 
     config: Config | ImageConfig
@@ -60,10 +62,11 @@ class Order:
     steps: Sequence[str]
     architecture: str | Architecture | None
     resume: bool | str | Path
+    fold: Path | None = None
 
 
 @contextmanager
-def take(order: Order, source: Source, progress: Progress) -> Iterator[Job]:
+def take(order: Order, source: Trains, progress: Progress) -> Iterator[Job]:
     """Read the data, then make the run or take it up again.
 
     Raises: as `enas.automl.Auto.train`.
@@ -82,9 +85,8 @@ def take(order: Order, source: Source, progress: Progress) -> Iterator[Job]:
         check_environment(run, facts, progress)
         check_data(run, ready.facts)
     else:
-        facts = {"seed": config.seed, **facts}
-        run = create_run(config.trainer.save_dir, config.name, now=datetime.now(), facts=facts)
-    with told_how_to_resume(run, order.command, order.origin), writing(run, order.steps[0]):
+        run = _create(order, {"seed": config.seed, **facts})
+    with _told(run, order), writing(run, order.steps[0]):
         state = _take_up(run, grown, progress) if order.resume else None
         if not order.resume:
             write_json(run.config, config.model_dump(mode="json"))
@@ -94,6 +96,17 @@ def take(order: Order, source: Source, progress: Progress) -> Iterator[Job]:
         if grown:  # last: whoever is stopped before it grows again
             write_json(run.config, config.model_dump(mode="json"))
         yield Job(run, ready, given, state)
+
+
+def _create(order: Order, facts: Mapping[str, Any]) -> Run:
+    if order.fold is None:
+        return create_run(order.config.trainer.save_dir, order.config.name, now=datetime.now(), facts=facts)
+    return create_fold(order.fold, now=datetime.now(), facts=facts)
+
+
+def _told(run: Run, order: Order) -> AbstractContextManager[None]:
+    """A fold is resumed by its cross-validation, which says so."""
+    return nullcontext() if order.fold else told_how_to_resume(run, order.command, order.origin)
 
 
 def _given(order: Order, run: Run | None) -> Architecture | None:

@@ -60,7 +60,7 @@ def find_run(config: Config | ImageConfig, resume: bool | str | Path, command: s
         run = latest_unfinished_run(config.trainer.save_dir, config.name)
     else:
         run = open_run(Path(resume))
-    with _readable(run.steps):
+    with readable(run.steps):
         begun_by = run.plan()["command"]
     if begun_by != command:
         raise RunError(f"{run.path} was begun by `enas {begun_by}`; resume it by that command, not by `enas {command}`")
@@ -73,7 +73,7 @@ def check_config(run: Run, config: Config | ImageConfig) -> list[str]:
     Raises:
         RunError: it differs in what decides the result; the message names each such key.
     """
-    with _readable(run.config):
+    with readable(run.config):
         before, now = (dict(_flat(values)) for values in (read_json(run.config), config.model_dump(mode="json")))
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     changed = [key for key in changed if not key.startswith(FREE)]
@@ -92,7 +92,7 @@ def check_data(run: Run, facts: Mapping[str, Any]) -> None:
     Raises:
         RunError: they have changed; the message names the files or says how many samples differ.
     """
-    with _readable(run.data):
+    with readable(run.data):
         before = read_json(run.data)["data_train"]
         differing = [*_changed_files(before, facts)] or [*_changed_samples(before, facts)]
     if differing:
@@ -118,7 +118,7 @@ def _changed_samples(before: Mapping[str, Any], facts: Mapping[str, Any]) -> Ite
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """A note of the run's that is missing or damaged ends in one message, whatever it holds."""
     try:
         yield
@@ -128,20 +128,22 @@ def _readable(path: Path) -> Iterator[None]:
         raise RunError(f"{error}; put it back as it was, or begin a new run, without --resume") from error
 
 
-def check_environment(run: Run, facts: Mapping[str, Any], progress: Progress) -> None:
+def check_environment(run: Run, facts: Mapping[str, Any], progress: Progress, note: Path | None = None) -> None:
     """Compare versions and machine with those that the run began with; warns of what changes last digits only.
 
     Args:
         run: to be resumed.
         facts: device and number of threads now.
         progress: takes the warnings.
+        note: the file that tells of the beginning; None: the run's.
 
     Raises:
         RunError: another enas, another torch, another device.
     """
     now = describe_environment(run.created) | dict(facts)
-    with _readable(run.environment):
-        differences = [*_differences(read_json(run.environment), now)]
+    note = note or run.environment
+    with readable(note):
+        differences = [*_differences(read_json(note), now)]
     for what, old, new in differences:
         if what in (*DECISIVE, "device"):
             raise RunError(

@@ -220,19 +220,42 @@ def create_run(save_dir: Path, name: str, *, now: datetime, facts: Mapping[str, 
         ConfigError: the name cannot be a directory's.
         RunError: the directory cannot be made.
     """
-    parent = _runs_of(save_dir, name)
+    parent = runs_of(save_dir, name)
     now = now.astimezone() if now.tzinfo is None else now
     newest = max((run.created for run in _runs_in(parent)), default=None)
     created = max(now, newest + timedelta(microseconds=1)) if newest else now
-    run = Run(_make_new_directory(parent, f"{now:%m%d_%H%M%S}"), created)
+    return _furnish(Run(make_new_directory(parent, f"{now:%m%d_%H%M%S}"), created), facts or {})
+
+
+def create_fold(path: Path, *, now: datetime, facts: Mapping[str, Any]) -> Run:
+    """Make the run directory of a fold of a cross-validation.
+
+    Args:
+        path: the directory; what a killed process left there before it noted what it does is cleared.
+        now: when it is made.
+        facts: see `create_run`.
+
+    Raises:
+        RunError: the directory cannot be made.
+    """
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        path.mkdir()
+    except OSError as error:
+        raise RunError(f"cannot make the run directory {path}: {error.strerror or error}") from error
+    return _furnish(Run(path, now.astimezone()), facts)
+
+
+def _furnish(run: Run, facts: Mapping[str, Any]) -> Run:
+    """What every run directory has from its start; if that cannot be made, the directory goes, too."""
     try:
         run.models.mkdir()
         run.output_files.mkdir()
-        write_json(run.environment, describe_environment(created) | dict(facts or {}))
+        write_json(run.environment, describe_environment(run.created) | dict(facts))
     except (OSError, RunError) as error:
         shutil.rmtree(run.path, ignore_errors=True)
         reason = error.strerror if isinstance(error, OSError) else error
-        raise RunError(f"cannot make a run in {parent}: {reason}; choose another trainer.save_dir") from error
+        raise RunError(f"cannot make a run in {run.path.parent}: {reason}; choose another trainer.save_dir") from error
     return run
 
 
@@ -243,7 +266,12 @@ def _runs_in(parent: Path) -> Iterator[Run]:
             yield open_run(environment.parent)
 
 
-def _make_new_directory(parent: Path, stamp: str) -> Path:
+def make_new_directory(parent: Path, stamp: str) -> Path:
+    """Make ``parent/stamp``, or ``stamp_2``, ``stamp_3``, … where that exists.
+
+    Raises:
+        RunError: the system refuses.
+    """
     try:
         parent.mkdir(parents=True, exist_ok=True)
         for attempt in count(1):
@@ -311,7 +339,7 @@ def latest_unfinished_run(save_dir: Path, name: str) -> Run:
 
 def _newest(save_dir: Path, name: str, wanted: Callable[[Run], bool], otherwise: str) -> Run:
     """By time of creation: directory names carry no year."""
-    parent = _runs_of(save_dir, name)
+    parent = runs_of(save_dir, name)
     runs = [run for path in parent.glob("*/environment.json") if wanted(run := open_run(path.parent))]
     if not runs:
         raise RunError(otherwise.format(name=name, parent=parent))
@@ -319,7 +347,12 @@ def _newest(save_dir: Path, name: str, wanted: Callable[[Run], bool], otherwise:
     return max(runs, key=lambda run: (run.created.timestamp(), len(run.path.name), run.path.name))
 
 
-def _runs_of(save_dir: Path, name: str) -> Path:
+def runs_of(save_dir: Path, name: str) -> Path:
+    """The folder of all runs of a name.
+
+    Raises:
+        ConfigError: the name cannot be a directory's.
+    """
     check_name(name)
     return Path(save_dir).absolute() / "enas" / name
 

@@ -1,7 +1,7 @@
 """The record that every reader returns and every stage takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
@@ -58,6 +58,10 @@ class Target:
     values: IntArray | FloatArray
     classes: tuple[str, ...] = ()
 
+    def take(self, rows: slice | IntArray) -> "Target":
+        """The values of some rows; the classes stay."""
+        return replace(self, values=self.values[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -101,3 +105,14 @@ class Dataset:
     @property
     def n_features(self) -> int:
         return int(self.features.shape[1])
+
+    def take(self, rows: slice | IntArray) -> "Dataset":
+        """Some rows, in this order."""
+        ids = self.sample_ids
+        return replace(
+            self,
+            features=self.features[rows],
+            sample_ids=ids[rows] if isinstance(rows, slice) else tuple(ids[row] for row in rows),
+            target=self.target.take(rows) if self.target else None,
+            groups=None if self.groups is None else self.groups[rows],
+        )

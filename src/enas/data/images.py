@@ -6,7 +6,7 @@ pixels on the disk.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,13 @@ class ImageSet:
     def noun(self) -> str:
         """What samples are called, plural."""
         return "images"
+
+    def take(self, rows: NDArray[np.int64]) -> "ImageSet":
+        """Some images, in this order; their pixels are read into memory."""
+        ids = tuple(self.sample_ids[row] for row in rows)
+        return replace(
+            self, pixels=self.pixels[rows], sample_ids=ids, target=self.target.take(rows) if self.target else None
+        )
 
     def hashes(self) -> NDArray[np.uint64]:
         """(n,), by which an image is known again."""

@@ -20,6 +20,10 @@ class Split:
     train: IntArray
     held_out: IntArray
 
+    def of(self, rows: IntArray) -> "Split":
+        """The same division, made among ``rows``, in the numbers that these have."""
+        return Split(rows[self.train], rows[self.held_out])
+
 
 def class_counts(target: Target) -> dict[str, int]:
     """Samples per class, in class order; empty for regression."""

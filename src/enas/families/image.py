@@ -14,7 +14,7 @@ from enas.config.image_sections import VALIDATION_SPLIT
 from enas.controller import Controller
 from enas.data.augment import Augment
 from enas.data.copies import copies_path, write_copies
-from enas.data.dataset import FloatArray, Target
+from enas.data.dataset import FloatArray, IntArray, Target
 from enas.data.images import ImageSet
 from enas.data.pixels import channel_statistics
 from enas.data.splits import Split, single_split
@@ -113,6 +113,7 @@ class ImageFamily:
         noise: the same on the CPU; on a GPU a generator of its own.
         folds: which rows train and judge, without augmented copies.
         progress: told what takes time.
+        copies_seed: of augmented copies, which all folds of a cross-validation share.
     """
 
     config: ImageConfig
@@ -127,6 +128,7 @@ class ImageFamily:
     noise: torch.Generator
     folds: Folds
     progress: Progress
+    copies_seed: int
 
     @property
     def randomness(self) -> Randomness:
@@ -210,8 +212,8 @@ class ImageFamily:
         pixels: Pixels = self.train.pixels
         if n_aug_img > 1:
             assert isinstance(pixels, np.memmap), "images come from the cache"
-            path = copies_path(Path(str(pixels.filename)), n_aug_img, self.config.seed)
-            pixels = write_copies(pixels, n_aug_img, seed=self.config.seed, path=path, progress=self.progress)
+            path = copies_path(Path(str(pixels.filename)), n_aug_img, self.copies_seed)
+            pixels = write_copies(pixels, n_aug_img, seed=self.copies_seed, path=path, progress=self.progress)
         none = np.empty((0, *self.train.pixels.shape[1:]), np.uint8)
         valid = self.valid.pixels if self.valid else none
         return Pictures(pixels, self.train.n_samples, valid, self.mean, self.std, self.device)
@@ -272,7 +274,14 @@ def _make_optimizer(network: MicroSupernet | MicroChild, stage: ImageTrainer | R
 
 
 def prepare_images(
-    config: ImageConfig, train: ImageSet, valid: ImageSet | None, space: MicroSpace, progress: Progress
+    config: ImageConfig,
+    train: ImageSet,
+    valid: ImageSet | None,
+    space: MicroSpace,
+    progress: Progress,
+    *,
+    rows: IntArray | None = None,
+    copies_seed: int | None = None,
 ) -> ImageFamily:
     """Split and measure the images.
 
@@ -281,6 +290,8 @@ def prepare_images(
         train, valid: labelled images of one format; without ``valid`` a share of ``train`` is held back.
         space: two cells.
         progress: where the log goes.
+        rows: the images of ``train`` that count, as those of a fold; None: all.
+        copies_seed: of augmented copies; None: the config's.
 
     Raises:
         ConfigError: the device is not there, or layers and reductions do not fit.
@@ -289,10 +300,12 @@ def prepare_images(
     assert train.target is not None, "training images have classes"
     device = choose_device(config.device)
     n = train.n_samples
+    rows = np.arange(n) if rows is None else rows
     if valid is not None:
-        split = Split(np.arange(n), np.arange(n, n + valid.n_samples))
+        split = Split(rows, np.arange(n, n + valid.n_samples))
     else:
-        split = single_split(train.target, config.trainer.validation_split or VALIDATION_SPLIT, seed=config.seed)
+        share = config.trainer.validation_split or VALIDATION_SPLIT
+        split = single_split(train.target.take(rows), share, seed=config.seed).of(rows)
     mean, std = channel_statistics(train.pixels, split.train)
     generator = torch.Generator().manual_seed(config.seed)
     family = ImageFamily(
@@ -308,6 +321,7 @@ def prepare_images(
         noise=generator if device == "cpu" else torch.Generator(device).manual_seed(config.seed),
         folds=folds_of(train, valid, split, 1, device),
         progress=progress,
+        copies_seed=config.seed if copies_seed is None else copies_seed,
     )
     for stage in (config.trainer, config.retrain):
         family.blueprint(stage)  # refuses what does not fit, before anything is written

@@ -52,6 +52,18 @@ class ImageSource:
         return tuple(step for step, section in named.items() if section)
 
     def prepare(self) -> Ready:
+        train, valid = self.read_training()
+        family = prepare_images(self.config, train, valid, self.space, self.progress)
+        self._report(family)
+        return Ready(family, image_recipe(self.config), describe([train, valid] if valid else [train]))
+
+    @property
+    def space(self) -> MicroSpace:
+        trainer = self.config.trainer
+        return MicroSpace(trainer.child_num_cells, convolution_bias=trainer.controller_convolution_bias)
+
+    def read_training(self) -> tuple[ImageSet, ImageSet | None]:
+        """Training images, and those of a validation folder if there is one."""
         trainer = self.config.trainer
         with _naming("trainer.train_data_dir"):
             fmt = infer_format(
@@ -63,10 +75,7 @@ class ImageSource:
         valid = None
         if trainer.val_data_dir:
             valid = self._read("trainer.val_data_dir", trainer.val_data_dir, fmt, train.target.classes)
-        space = MicroSpace(trainer.child_num_cells, convolution_bias=trainer.controller_convolution_bias)
-        family = prepare_images(self.config, train, valid, space, self.progress)
-        self._report(family)
-        return Ready(family, image_recipe(self.config), _describe([train, valid] if valid else [train]))
+        return train, valid
 
     def evaluate(self, model: Model, settings: Inference, run: Run) -> Evaluation:
         """Score the model on the test images; draws a sheet of those that it takes for another class."""
@@ -171,13 +180,10 @@ def _spread_rows(images: ImageSet, settings: Inference, progress: Progress) -> I
         f"{settings.max_number_of_steps} steps of {settings.batch_size} images: the other "
         f"{images.n_samples - n_rows} of {images.n_samples} images are left out (max_number_of_steps)"
     )
-    rows = np.arange(n_rows) * images.n_samples // n_rows
-    target = replace(images.target, values=images.target.values[rows]) if images.target else None
-    ids = tuple(images.sample_ids[row] for row in rows)
-    return replace(images, pixels=images.pixels[rows], sample_ids=ids, target=target)
+    return images.take(np.arange(n_rows) * images.n_samples // n_rows)
 
 
-def _describe(sets: list[ImageSet]) -> dict[str, object]:
+def describe(sets: list[ImageSet]) -> dict[str, object]:
     """Hashes by which the images that trained are known again."""
     hashes = [f"{value:016x}" for images in sets for value in images.hashes()]
     folders = {str(Path(images.source, name)): n for images in sets for name, n in _count_classes(images).items()}

@@ -42,14 +42,18 @@ class Explained(Protocol):
         """Lines of the log."""
 
 
-class Source(Protocol):
+class Trains(Protocol):
+    """What training asks of data."""
+
+    def prepare(self) -> Ready:
+        """Read the training data."""
+
+
+class Source(Trains, Protocol):
     """The data of one config."""
 
     def steps(self) -> tuple[str, ...]:
         """Which of evaluate, predict and explain the config asks for."""
-
-    def prepare(self) -> Ready:
-        """Read the training data."""
 
     def evaluate(self, model: Model, settings: Inference, run: Run) -> Evaluation:
         """Score the model on the config's test data."""
