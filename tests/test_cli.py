@@ -24,6 +24,7 @@ COMMANDS = (
     "draw",
     "show",
     "config",
+    "embed",
     "export",
     "report",
 )

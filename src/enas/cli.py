@@ -199,6 +199,21 @@ def export(
 
 
 @app.command()
+def embed(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, or its folder of models.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A table, - for one on standard input, or images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where they go: .parquet or .csv.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write samples as a run's network sees them: its last layer."""
+    with guard(verbose):
+        from enas.embed import embed_file
+
+        embed_file(run, data, output, Console(quiet, verbose))
+
+
+@app.command()
 def explain(
     config: ConfigFile,
     run: RunFolder = None,

@@ -1,10 +1,11 @@
-"""Models with random weights."""
+"""Models with random weights, and files of new samples for them."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from enas.data.dataset import FloatArray, Target
 from enas.data.preprocess import Transform
@@ -62,3 +63,18 @@ def save_run(model: TableModel | ImageModel, run: Path) -> Path:
     (run / "models").mkdir(parents=True)
     save_model(model, run / "models")
     return run
+
+
+def write_table(file: Path, n: int = 24) -> Path:
+    lines = ["\t".join(["id", *(f"g{j}" for j in range(40)), "note"])]
+    lines += ["\t".join([f"s{i}", *map(str, row), "free text"]) for i, row in enumerate(features(40, n).tolist())]
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def write_images(folder: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 12, 12), np.uint8)
+    folder.mkdir()
+    for i, image in enumerate(pixels):
+        Image.fromarray(image).save(folder / f"{i}.png")
+    return pixels[..., None]

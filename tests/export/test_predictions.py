@@ -6,11 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from export.models import features
+from export.models import features, write_images, write_table
 from numpy.testing import assert_allclose
-from PIL import Image
 from typer.testing import CliRunner
 
 from enas.cli import app
@@ -25,21 +23,6 @@ from enas.model_files import load_model
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
 runner = CliRunner()
-
-
-def write_table(file: Path, n: int = 24) -> Path:
-    lines = ["\t".join(["id", *(f"g{j}" for j in range(40)), "note"])]
-    lines += ["\t".join([f"s{i}", *map(str, row), "free text"]) for i, row in enumerate(features(40, n).tolist())]
-    file.write_text("\n".join(lines) + "\n")
-    return file
-
-
-def write_images(folder: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    pixels = np.random.default_rng(0).integers(0, 256, (6, 12, 12), np.uint8)
-    folder.mkdir()
-    for i, image in enumerate(pixels):
-        Image.fromarray(image).save(folder / f"{i}.png")
-    return pixels[..., None]
 
 
 def read(file: Path) -> list[list[str]]:

@@ -50,10 +50,12 @@ def open_model(path: Path) -> Portable:
     if path.suffix == ".onnx" and path.is_file():
         return _exported(path.parent, path.name)
     folder = models_of(path)
-    return _exported(folder, ONNX_FILE) if is_exported(folder) else _trained(load_model(folder))
+    return _exported(folder, ONNX_FILE) if is_exported(folder) else from_trained(load_model(folder))
 
 
-def _trained(model: TableModel | ImageModel) -> Portable:
+def from_trained(model: TableModel | ImageModel) -> Portable:
+    """The model of a run, as it computes."""
+
     def run(samples: NDArray[Any]) -> NDArray[np.float64]:
         return np.concatenate(list(model.outputs(samples)))
 

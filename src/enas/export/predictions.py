@@ -45,8 +45,7 @@ def predict_file(model: Path, data: Path, output: Path, progress: Progress) -> i
         RunError: there is no such model, it is damaged, or the file cannot be written.
     """
     opened = open_model(model)
-    batches = _read_images(data, opened.image_format, progress) if opened.image_format else None
-    rows = _Rows(opened, batches or _read_rows(data, opened, progress))
+    rows = _Rows(opened, read_samples(opened, data, progress))
     if output == STREAM:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(map(guard_cell, rows.header))
@@ -77,8 +76,9 @@ class _Rows:
 
     def __iter__(self) -> Iterator[tuple[object, ...]]:
         for ids, samples in self.batches:
-            outputs = self.model.compute(samples)
-            self._refuse_overflow(ids, outputs)
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below, with the sample's name
+                outputs = self.model.compute(samples)
+            refuse_overflow(ids, outputs)
             yield from self._of_values(ids, outputs) if not self.model.classes else self._of_classes(ids, outputs)
             self.n_done += len(ids)
 
@@ -90,13 +90,33 @@ class _Rows:
             rounded = [float(f"{value:.8g}") for value in values.tolist()]
             yield sample, self.model.classes[int(values.argmax())], json.dumps(rounded), *rounded
 
-    def _refuse_overflow(self, ids: Sequence[str], outputs: NDArray[np.float64]) -> None:
-        bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
-        if len(bad):
-            raise DataError(
-                f"sample {quoted(ids[bad[0]])}: its values are beyond what the model can take (log1p needs values "
-                "above -1); mend the row or leave it out"
-            )
+
+def refuse_overflow(ids: Sequence[str], outputs: NDArray[Any]) -> None:
+    """Refuse the first sample whose outputs (b, C) are no numbers.
+
+    Raises:
+        DataError: there is one.
+    """
+    bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+    if len(bad):
+        raise DataError(
+            f"sample {quoted(ids[bad[0]])}: its values are beyond what the model can take (log1p needs values "
+            "above -1); mend the row or leave it out"
+        )
+
+
+def read_samples(model: Portable, data: Path, progress: Progress) -> Batches:
+    """Ids and samples as the model takes them, batch by batch.
+
+    Args:
+        model: says what it takes.
+        data: a table (`STREAM`: text on standard input), a folder of images or one image.
+        progress: told what was read.
+
+    Raises:
+        DataError: the data cannot be read or do not fit the model.
+    """
+    return _read_images(data, model.image_format, progress) if model.image_format else _read_rows(data, model, progress)
 
 
 def _read_rows(data: Path, model: Portable, progress: Progress) -> Batches:
