@@ -1,13 +1,15 @@
 """From an estimator's parameters to the pipeline's configuration, with the estimator's names in every error."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from enas.config import Config
 from enas.config.problems import describe
 from enas.errors import ConfigError, DataError
+
+AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
 KEYS = {
     "n_layers": "trainer.child_num_layers",
@@ -46,8 +48,25 @@ def make_config(parameters: Mapping[str, Any], seed: int) -> Config:
     Raises:
         ParameterError: naming each parameter that is wrong.
     """
-    tree: dict[str, Any] = {"name": "estimator", "seed": seed}
-    for parameter, key in KEYS.items():
+    names = {key: parameter for parameter, key in KEYS.items()}
+    return build_config(Config, {"name": "estimator", "seed": seed}, parameters, names)
+
+
+def build_config(
+    model: type[AnyConfig], tree: dict[str, Any], parameters: Mapping[str, Any], names: Mapping[str, str]
+) -> AnyConfig:
+    """A configuration.
+
+    Args:
+        model: of tables or of images.
+        tree: what does not come from parameters; changed.
+        parameters: those of an estimator.
+        names: key of the configuration → parameter.
+
+    Raises:
+        ParameterError: naming each parameter that is wrong.
+    """
+    for key, parameter in names.items():
         if parameter in parameters:
             *sections, name = key.split(".")
             place = tree
@@ -55,11 +74,10 @@ def make_config(parameters: Mapping[str, Any], seed: int) -> Config:
                 place = place.setdefault(section, {})
             place[name] = _plain(parameters[parameter])
     try:
-        return Config.model_validate(tree)
+        return model.model_validate(tree)
     except ValidationError as error:
-        names = {key: parameter for parameter, key in KEYS.items()}
-        problems = [f"{names.get(key, key)}: {text}" for key, text in describe(error, Config)]
-        raise ParameterError("\n".join(problems)) from None
+        problems = [f"{names.get(key, key)}: {text}" for key, text in describe(error, model)]
+        raise ParameterError("\n".join(dict.fromkeys(problems))) from None
 
 
 def _plain(value: Any) -> Any:

@@ -1,42 +1,28 @@
 """What both estimators share: parameters, training on a table in memory, outputs and explanations."""
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from enas.attribution import Attribution, attribute
-from enas.console import Console, Silent
 from enas.data.dataset import Dataset, Target
-from enas.deadline import Deadline
-from enas.errors import ConfigError, DataError
 from enas.estimators.inference import compute_outputs, computing_threads
 from enas.estimators.rows import Merged, dense, dense_blocks
-from enas.estimators.settings import InputError, ParameterError, make_config
+from enas.estimators.settings import make_config
+from enas.estimators.training import draw_seed, make_leaderboard, make_progress, run_fit, sklearn_errors
 from enas.families.table import prepare_table, table_recipe
-from enas.fit import Fit, Fitted
-from enas.journal import Journal
+from enas.fit import Fitted
 from enas.metrics.rewards import Reward
 from enas.metrics.scorers import make_reward
-from enas.progress import Progress
 from enas.table_model import TableModel
 
 N_BACKGROUND = 100
 """Training rows that stand for "what is usual" in an explanation."""
-
-
-class Warnings(Silent):
-    """Tells nothing but warnings, as Python's."""
-
-    def warn(self, text: str) -> None:
-        warnings.warn(text.removeprefix("warning: "), UserWarning, stacklevel=2)
 
 
 class TableEstimator(BaseEstimator):  # type: ignore[misc]
@@ -102,14 +88,13 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _train(self, features: Any, target: Target, merged: Merged, labels: NDArray[Any] | None, seed: int) -> None:
         """Search and train on distinct rows; ``target`` is theirs, ``labels`` are the classes."""
-        with _sklearn_errors():
+        with sklearn_errors():
             config = make_config(self.get_params(deep=False), seed)
             reward = self._reward(target, labels)
             weights = merged.weights * (len(merged.weights) / merged.weights.sum())
             table = self._dataset(dense(features, merged.rows), target)
-            history: list[dict[str, object]] = []
             with computing_threads(self.n_jobs):
-                progress = self._progress()
+                progress = make_progress(self.verbose)
                 family = prepare_table(
                     table,
                     config,
@@ -118,15 +103,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
                     reward=reward,
                     progress=progress,
                 )
-                recipe = table_recipe(config)
-
-                def record(row: Mapping[str, object]) -> None:
-                    history.append(dict(row))
-
-                journal = Journal(
-                    progress, recipe.log_every, family.randomness, record, deadline=Deadline(recipe.time_limit)
-                )
-                fitted = Fit(family, recipe, journal).run()
+                fitted, history = run_fit(family, table_recipe(config), progress)
         self._keep(fitted, history, table, seed)
 
     def _reward(self, target: Target, labels: NDArray[Any] | None) -> Reward | None:
@@ -145,9 +122,6 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             target,
             "X",
         )
-
-    def _progress(self) -> Progress:
-        return Console(verbose=self.verbose > 1) if self.verbose else Warnings()
 
     def _keep(self, fitted: Fitted, history: list[dict[str, object]], table: Dataset, seed: int) -> None:
         best = fitted.candidates[int(fitted.selection.shares.argmax())]
@@ -172,7 +146,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             return np.concatenate([compute_outputs(self.model_, block) for block in blocks])
 
     def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return draw_seed(self.random_state)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what the model has made ready to compute."""
@@ -186,37 +160,3 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def make_leaderboard(fitted: Fitted) -> list[dict[str, Any]]:
-    """Every derived architecture, best first, with its score on shared weights and, where retrained, on its own."""
-    shares = fitted.selection.shares.tolist()
-    retrained = {c.architecture: (c, share) for c, share in zip(fitted.candidates, shares, strict=True)}
-    rows = []
-    for rank, one in enumerate(fitted.search.derived if fitted.search else (), start=1):
-        candidate, share = retrained.get(one.architecture, (None, None))
-        rows.append(
-            {
-                "rank": rank,
-                "architecture": str(one.architecture),
-                "description": fitted.space.describe(one.architecture),
-                "shared_weight_score": one.reward,
-                "retrained_score": candidate.reward if candidate else None,
-                "best_epoch": candidate.best_epoch + 1 if candidate else None,
-                "share_of_model": share,
-            }
-        )
-    return rows
-
-
-@contextmanager
-def _sklearn_errors() -> Iterator[None]:
-    """Errors of parameters and data are ValueErrors, too."""
-    try:
-        yield
-    except (ParameterError, InputError):
-        raise
-    except ConfigError as error:
-        raise ParameterError(str(error)) from None
-    except DataError as error:
-        raise InputError(str(error)) from None
