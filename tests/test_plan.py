@@ -1,16 +1,20 @@
 """What a configuration means for a table: reward, splits, search space, inputs."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
 
 from enas.config import Config, load_table_config
 from enas.console import Silent
 from enas.data.dataset import Dataset, FloatArray, Target
+from enas.data.matrix import BlockMatrix
+from enas.data.splits import Split
 from enas.errors import ConfigError, DataError
-from enas.plan import choose_reward, choose_splits, make_space, prepare
+from enas.plan import check_room, choose_reward, choose_splits, make_space, offers_all, prepare
 from enas.search_space import Architecture
 
 VALUES = Target(("size",), np.arange(30, dtype=np.float32)[:, None])
@@ -153,9 +157,9 @@ def test_class_weights_are_used_where_they_are_asked_for() -> None:
 
 def test_what_is_imputed_constant_or_transformed_is_said() -> None:
     data = table(20, 5)
-    data.features[3, 1] = data.features[4, 1] = np.nan
-    data.features[:, 2] = 7.0
-    data.features[:, 4] *= 10_000
+    data.features[:][3:5, 1] = np.nan
+    data.features[:][:, 2] = 7.0
+    data.features[:][:, 4] *= 10_000
     lines, settings = Lines(), config("preprocessing.transform=auto")
     splits = choose_splits(classes(20), settings, None, lines)
     prepare(data, classes(20), make_space(settings, 5), splits, settings, "cpu", lines)
@@ -168,8 +172,39 @@ def test_what_is_imputed_constant_or_transformed_is_said() -> None:
 
 def test_a_table_without_variation_is_refused() -> None:
     data = table(20, 3)
-    data.features[:] = 1.0
+    data.features[:][:] = 1.0
     settings = config()
     splits = choose_splits(classes(20), settings, None, Silent())
     with pytest.raises(DataError, match=r"x\.tsv: no feature varies"):
         prepare(data, classes(20), make_space(settings, 3), splits, settings, "cpu", Silent())
+
+
+def sparse(n: int, p: int) -> Dataset:
+    """With p values; the shape alone is large."""
+    features = BlockMatrix(csr_matrix((np.ones(p), (np.arange(p) % n, np.arange(p))), (n, p)), (n, p), 1 / n)
+    return replace(table(4, 3), features=features, source="x.h5ad")
+
+
+def test_all_features_are_no_choice_where_they_alone_would_make_a_large_table_dense() -> None:
+    settings, splits = config(), (Split(np.arange(4000), np.arange(4000, 5000)),)
+    lines = Lines()
+    assert not offers_all(sparse(5000, 4000), splits, settings, lines)
+    assert "offers up to 2,000 of 4,000 features" in lines.texts[0]
+    assert make_space(settings, 4000, with_all=False).screens[-1] == 2000
+    for data, override in (
+        (sparse(5000, 2000), "seed=0"),  # no more than the other choices take
+        (sparse(300, 70_000), "seed=0"),  # few rows: few coordinates
+        (sparse(5000, 4000), "preprocessing.screen=all"),
+        (table(5000, 4000), "seed=0"),
+    ):
+        few = (Split(np.arange(min(4000, data.n_samples - 50)), np.arange(50)),)
+        assert offers_all(data, few, config(override), lines)
+    assert len(lines.texts) == 1
+
+
+def test_a_screen_for_which_memory_is_short_is_refused_by_its_name() -> None:
+    splits = (Split(np.arange(900_000), np.arange(900_000, 1_000_000)),)
+    huge = sparse(1_000_000, 1_000_000)
+    with pytest.raises(DataError, match=r"x\.h5ad: preprocessing\.screen makes 1,000,000 numbers .* GiB are free"):
+        check_room(huge, splits, (None,))
+    check_room(huge, splits, (20,))

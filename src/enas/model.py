@@ -66,7 +66,7 @@ class Model(Protocol):
     def target_names(self) -> tuple[str, ...]:
         """One per target column."""
 
-    def outputs(self, features: NDArray[Any], *, batch_size: int) -> Iterator[NDArray[np.float64]]:
+    def outputs(self, features: Any, *, batch_size: int) -> Iterator[NDArray[np.float64]]:
         """Logits, or regression values, of rows (n, …) in batches (b, C)."""
 
 
@@ -74,8 +74,8 @@ class Samples(Protocol):
     """Rows of a table, or images, as a model takes them."""
 
     @property
-    def features(self) -> NDArray[Any]:
-        """(n, …), one entry per sample."""
+    def features(self) -> Any:
+        """(n, …), one entry per sample: an array, or what gives blocks of one."""
 
     @property
     def sample_ids(self) -> Sequence[str]:

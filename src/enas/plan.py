@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from enas.config import Config
 from enas.data.dataset import Dataset, FloatArray, Target
-from enas.data.preprocess import Preprocessor, fit_preprocessor
+from enas.data.matrix import row_blocks
+from enas.data.preprocess import Preprocessor, changes_basis, fit_preprocessor
 from enas.data.source import show
 from enas.data.splits import (
     Split,
@@ -30,6 +32,8 @@ SCREENS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 
 SMALL = 1000
 """Below this many rows ``folds: auto`` cross-fits."""
+
+_LARGE = 1 << 24  # cells of a table, 64 MiB
 
 
 def choose_reward(config: Config, target: Target) -> Reward:
@@ -98,14 +102,52 @@ def _split_groups(
     return splits
 
 
-def make_space(config: Config, n_features: int) -> DenseSpace:
-    """The search space for a table of this many features."""
+def make_space(config: Config, n_features: int, *, with_all: bool = True) -> DenseSpace:
+    """The search space for a table of this many features; ``with_all``: ``screen: auto`` may keep them all."""
     widths = standard_widths(config.trainer.max_search_channel)
     screen = config.preprocessing.screen
     screens: tuple[int | None, ...] = ()
     if screen == "auto":
-        screens = (*(k for k in SCREENS if k < n_features), None)
+        screens = (*(k for k in SCREENS if k < n_features), *((None,) if with_all else ()))
     return DenseSpace(config.trainer.child_num_layers, widths, screens if len(screens) > 1 else ())
+
+
+def offers_all(dataset: Dataset, splits: Sequence[Split], config: Config, progress: Progress) -> bool:
+    """Whether ``screen: auto`` lets networks see all features: not where it alone would make a large table dense."""
+    n_train = min(len(split.train) for split in splits)
+    grows = dataset.n_samples * dataset.n_features > _LARGE and dataset.n_features > SCREENS[-1]
+    settled = isinstance(dataset.features, np.ndarray) or config.preprocessing.screen != "auto"
+    if settled or changes_basis(n_train, dataset.n_features) or not grows:
+        return True
+    progress.line(
+        f"{dataset.source}: screen auto offers up to {SCREENS[-1]:,} of {dataset.n_features:,} features: all of them "
+        'would make the table dense (preprocessing.screen "all" does)'
+    )
+    return False
+
+
+def check_room(dataset: Dataset, splits: Sequence[Split], screens: Sequence[int | None]) -> None:
+    """Refuse to make so much of a table dense that memory does not hold it.
+
+    Raises:
+        DataError: names preprocessing.screen.
+    """
+    if isinstance(dataset.features, np.ndarray):
+        return
+    widths = [screen or dataset.n_features for screen in screens]
+    n_numbers = sum(min(width, _n_coordinates(len(split.train), width)) for split in splits for width in widths)
+    needed = 4 * dataset.n_samples * (n_numbers + max(widths))  # which are first taken together
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise DataError(
+            f"{dataset.source}: preprocessing.screen makes {n_numbers:,} numbers of each of {dataset.n_samples:,} "
+            f"rows, which takes {needed / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free. Set it to fewer features, "
+            "such as 200"
+        )
+
+
+def _n_coordinates(n_train: int, n_features: int) -> int:
+    return n_train if changes_basis(n_train, n_features) else n_features
 
 
 def prepare(
@@ -123,10 +165,12 @@ def prepare(
     ``weights`` (n,) count in the loss and where rows judge.
 
     Raises:
-        DataError: no feature varies over the training rows.
+        DataError: no feature varies over the training rows, or memory does not hold what networks see.
     """
     settings = config.preprocessing
     fixed = None if settings.screen in ("all", "auto") else min(int(settings.screen), dataset.n_features)
+    screens = space.screens or (fixed,)
+    check_room(dataset, splits, screens)
     fitted = [
         fit_preprocessor(
             dataset.features,
@@ -134,7 +178,7 @@ def prepare(
             split.train,
             transform=settings.transform,
             scale=settings.scale,
-            screens=space.screens or (fixed,),
+            screens=screens,
             seed=config.seed,
         )
         for split in splits
@@ -155,7 +199,7 @@ def prepare(
 
 def _report_features(dataset: Dataset, preprocessors: Sequence[Preprocessor], progress: Progress) -> None:
     """Say what was imputed, what carries nothing, and how values were transformed."""
-    n_missing = sum(int(np.isnan(row).sum()) for row in dataset.features)
+    n_missing = sum(int(np.isnan(block).sum()) for block in row_blocks(dataset.features))
     if n_missing:
         progress.line(f"{n_missing:,} missing values: replaced by the median of the training rows")
     is_constant = np.stack([preprocessor.scaler.factor == 0 for preprocessor in preprocessors])

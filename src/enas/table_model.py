@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.data.dataset import FloatArray
+from enas.data.matrix import Matrix
 from enas.data.preprocess import Preprocessor
 from enas.model import Member, best_of, choose_member
 from enas.networks.dense import DenseChild, skips_of
@@ -71,16 +72,16 @@ class TableModel:
         """Which stem of the preprocessors the member's networks read."""
         return self.space.screen(member.architecture) or 0
 
-    def outputs(self, features: FloatArray, *, batch_size: int = 1000) -> Iterator[NDArray[np.float64]]:
+    def outputs(self, features: Matrix, *, batch_size: int = 1000) -> Iterator[NDArray[np.float64]]:
         """Logits, or regression values, of rows (n, p) in batches (b, C); memory is bounded by the batch."""
         for start in range(0, len(features), batch_size):
             yield self._batch(features[start : start + batch_size])
 
-    def predict(self, features: FloatArray, *, batch_size: int = 1000) -> NDArray[np.float64]:
+    def predict(self, features: Matrix, *, batch_size: int = 1000) -> NDArray[np.float64]:
         """Logits, or regression values, (n, C)."""
         return np.concatenate(list(self.outputs(features, batch_size=batch_size)))
 
-    def embeddings(self, features: FloatArray, *, batch_size: int = 1000) -> Iterator[NDArray[np.float32]]:
+    def embeddings(self, features: Matrix, *, batch_size: int = 1000) -> Iterator[NDArray[np.float32]]:
         """What the last linear layer reads, for rows (n, p) in blocks (b, D); memory is bounded by the block.
 
         It is that of the candidate with the largest share: its M networks side by side, seed by seed and in each of

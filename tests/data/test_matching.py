@@ -25,7 +25,7 @@ def test_same_names_change_nothing(log: Any) -> None:
 def test_columns_are_reordered_and_others_ignored(log: Any) -> None:
     matched = match_features(make(("x", "b", "a", "y")), ("a", "b"), by_name=True, progress=log)
     assert_array_equal(matched.features, [[2, 1], [6, 5]])
-    assert matched.features.flags.c_contiguous
+    assert matched.features[:].flags.c_contiguous
     assert matched.feature_names == ("a", "b")
     assert "2 columns that the model does not know are ignored ('x', …)" in log.lines[0]
     assert "order of the training data" in log.lines[1]

@@ -18,7 +18,7 @@ def test_files_and_shapes(tmp_path: Path, log: Any) -> None:
     assert data.features.shape == (100, 1000)
     assert data.target is not None
     assert np.bincount(data.target.values).tolist() == [70, 30]
-    assert np.isfinite(data.features).all()
+    assert np.isfinite(data.features[:]).all()
     assert set(table.causal_genes) <= set(data.feature_names)
     assert table.causal.read_text().split() == list(table.causal_genes)
     assert len(set(table.causal_genes)) == 20

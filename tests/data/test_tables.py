@@ -227,7 +227,7 @@ def test_validation_files(tmp_path: Path, log: Any) -> None:
     given = args.model_copy(update={"validation_features": Path("vx"), "validation_labels": Path("vy")})
     data = read_validation(given, regression=False, classes=("0", "1"), progress=log)
     assert isinstance(data, Dataset)
-    assert data.features.tolist() == [[5, 6]]
+    assert data.features[:].tolist() == [[5, 6]]
     assert data.target is not None
     assert data.target.values.tolist() == [1]
     with pytest.raises(DataError, match="without validation_labels"):

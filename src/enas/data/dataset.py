@@ -7,7 +7,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from enas.data.matrix import FloatArray as FloatArray
+from enas.data.matrix import Matrix, take_rows
+
 IntArray = NDArray[np.int64]
 
 
@@ -68,7 +70,8 @@ class Dataset:
     """A table as it stands in its files, rows = samples.
 
     Args:
-        features: shape (n, p), float32; NaN marks a missing value.
+        features: shape (n, p), float32; NaN marks a missing value. Sparse ones, and those in a file, are made dense
+            a block at a time.
         feature_names: p names; made up ("feature_0", …) where the files have none.
         has_feature_names: whether the names come from the files, so that other tables can be matched by name.
         sample_ids: n ids; row numbers from 0 ("0", "1", …) where the files have none.
@@ -78,7 +81,7 @@ class Dataset:
         groups: (n,) whole numbers; rows of one number train together or judge together. None: every row for itself.
     """
 
-    features: FloatArray
+    features: Matrix
     feature_names: tuple[str, ...]
     has_feature_names: bool
     sample_ids: Sequence[str]
@@ -111,7 +114,7 @@ class Dataset:
         ids = self.sample_ids
         return replace(
             self,
-            features=self.features[rows],
+            features=take_rows(self.features, rows),
             sample_ids=ids[rows] if isinstance(rows, slice) else tuple(ids[row] for row in rows),
             target=self.target.take(rows) if self.target else None,
             groups=None if self.groups is None else self.groups[rows],

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enas.data.dataset import FloatArray
+from enas.data.matrix import Matrix, row_blocks
 from enas.errors import DataError
 
 
@@ -23,13 +24,13 @@ def file_hash(path: Path) -> str:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from error
 
 
-def row_hashes(features: FloatArray) -> NDArray[np.uint64]:
+def row_hashes(features: Matrix) -> NDArray[np.uint64]:
     """A stable 64-bit hash of each row: equal values, equal hash, on every machine.
 
     All NaN count as equal, and so do 0 and -0.
 
     Args:
-        features: shape (n, p), float32.
+        features: shape (n, p), float32 or made so block by block.
 
     Returns:
         shape (n,), uint64.
@@ -38,7 +39,8 @@ def row_hashes(features: FloatArray) -> NDArray[np.uint64]:
     >>> bool(a == b)
     True
     """
-    digests = [hashlib.blake2b(_canonical(row), digest_size=8).digest() for row in features]
+    rows = (row for block in row_blocks(features) for row in block)
+    digests = [hashlib.blake2b(_canonical(row), digest_size=8).digest() for row in rows]
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 

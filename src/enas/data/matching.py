@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from enas.data.dataset import Dataset, FloatArray
+from enas.data.dataset import Dataset
+from enas.data.matrix import Matrix, take_columns
 from enas.data.source import show
 from enas.errors import DataError
 from enas.progress import Progress
@@ -47,7 +48,7 @@ def match_features(data: Dataset, names: tuple[str, ...], *, by_name: bool, prog
     order = np.array([place[name] for name in names])
     if np.any(np.diff(order) < 0):
         progress.line(f"{data.source}: columns brought into the order of the training data, by name")
-    return _replace(data, np.ascontiguousarray(data.features[:, order]), names)
+    return _replace(data, take_columns(data.features, order), names)
 
 
 def _match_by_count(data: Dataset, names: tuple[str, ...], progress: Progress) -> Dataset:
@@ -60,5 +61,5 @@ def _match_by_count(data: Dataset, names: tuple[str, ...], progress: Progress) -
     return _replace(data, data.features, names)
 
 
-def _replace(data: Dataset, features: FloatArray, names: tuple[str, ...]) -> Dataset:
+def _replace(data: Dataset, features: Matrix, names: tuple[str, ...]) -> Dataset:
     return replace(data, features=features, feature_names=names)

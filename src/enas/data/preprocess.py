@@ -17,13 +17,14 @@ of golub: balanced accuracy .945 in principal coordinates, .975 in random ones; 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enas.data.dataset import FloatArray, IntArray, Target
+from enas.data.matrix import Index, Matrix, split_index
 from enas.errors import DataError
 
 Transform = Literal["none", "log1p", "asinh"]
@@ -33,6 +34,7 @@ _BLOCK = 1 << 21  # cells handled at a time, so that temporaries stay small besi
 _LARGE = 1000.0  # values beyond this are raw intensities or counts: "auto" compresses them
 _TOO_LARGE = 1e9  # squares and sums of such values overflow single precision soon
 _MAX_BASIS = 1024  # rows up to which an eigenbasis costs less than it saves
+_SLAB = 2048  # rows of a table that is not dense which change their basis at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,35 @@ class Scaler:
             out[:, block] = (values - self.center[block]) * self.factor[block]
         return out
 
+    def of(self, columns: Index) -> "Scaler":
+        """The same of these features alone."""
+        return Scaler(self.transform, self.fill[columns], self.center[columns], self.factor[columns])
 
-def fit_scaler(features: FloatArray, rows: IntArray, *, transform: Transform | Literal["auto"], scale: Scale) -> Scaler:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardised:
+    """A table that is not dense, as a scaler makes it: whatever is taken of it is standardised then.
+
+    Args:
+        features: the raw table, (n, p).
+        scaler: of its features.
+    """
+
+    features: Matrix
+    scaler: Scaler
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.features.shape
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, at: Any, /) -> FloatArray:
+        return self.scaler.of(split_index(at)[1])(self.features[at])
+
+
+def fit_scaler(features: Matrix, rows: IntArray, *, transform: Transform | Literal["auto"], scale: Scale) -> Scaler:
     """Fit on ``rows`` of ``features`` (n, p) alone.
 
     Raises:
@@ -81,7 +110,7 @@ def fit_scaler(features: FloatArray, rows: IntArray, *, transform: Transform | L
     return Scaler(chosen, fill, center, factor)
 
 
-def rank_features(standardised: FloatArray, target: Target, rows: IntArray) -> IntArray:
+def rank_features(standardised: Matrix, target: Target, rows: IntArray) -> IntArray:
     """Feature numbers by univariate F score on ``rows``, best first (regression: the best score over the targets)."""
     from sklearn.feature_selection import f_classif, f_regression
 
@@ -124,25 +153,39 @@ class Stem:
 
     def __call__(self, standardised: FloatArray) -> FloatArray:
         """Coordinates (n, r) of standardised rows (n, p)."""
-        return self.coordinates(standardised.copy() if self.columns is None else standardised)
+        return self.coordinates(standardised.copy(order="K") if self.columns is None else standardised)
 
-    def coordinates(self, standardised: FloatArray) -> FloatArray:
+    def coordinates(self, standardised: Matrix) -> FloatArray:
         """The same, but the stem of all features may scale ``standardised`` in place: a large table is not copied."""
-        kept = standardised if self.columns is None else standardised[:, self.columns]
-        moved = kept if self.basis is None else kept @ self.basis
+        if self.basis is None:
+            moved = standardised[:] if self.columns is None else standardised[:, self.columns]
+        else:
+            moved = self._change_basis(standardised, self.basis)
         moved *= self.factor
         return moved
 
+    def _change_basis(self, standardised: Matrix, basis: FloatArray) -> FloatArray:
+        if self.columns is not None:
+            return standardised[:, self.columns] @ basis
+        size = len(standardised) if isinstance(standardised, np.ndarray) else _SLAB
+        slabs = (standardised[start : start + size] for start in range(0, len(standardised), size))
+        return np.concatenate([slab @ basis for slab in slabs])
+
 
 def fit_stem(
-    standardised: FloatArray, order: IntArray | None, n_features: int, rows: IntArray, generator: np.random.Generator
+    standardised: Matrix, order: IntArray | None, n_features: int, rows: IntArray, generator: np.random.Generator
 ) -> Stem:
     """Keep the first ``n_features`` of ``order`` (None: all), in a basis of ``rows`` where that is smaller."""
     columns = None if order is None else order[:n_features]
-    if not len(rows) < min(n_features, _MAX_BASIS + 1):
+    if not changes_basis(len(rows), n_features):
         return Stem(columns, None, n_features)
-    kept = standardised[rows] if columns is None else standardised[np.ix_(rows, columns)]
-    return Stem(columns, row_space(kept, generator), n_features)
+    kept = (standardised if columns is None else standardised[:, columns])[rows]
+    return Stem(columns, row_space(np.ascontiguousarray(kept), generator), n_features)
+
+
+def changes_basis(n_rows: int, n_features: int) -> bool:
+    """Whether so many training rows see so many features as coordinates of their own space."""
+    return n_rows < min(n_features, _MAX_BASIS + 1)
 
 
 def row_space(rows: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -164,7 +207,7 @@ class Preprocessor:
 
 
 def fit_preprocessor(
-    features: FloatArray,
+    features: Matrix,
     target: Target,
     rows: IntArray,
     *,
@@ -175,24 +218,29 @@ def fit_preprocessor(
 ) -> tuple[Preprocessor, tuple[FloatArray, ...]]:
     """Fit on ``rows`` alone; also return every row's coordinates, one array (n, r) per screen.
 
+    Of ``features`` (n, p) that are not dense, no more than blocks and those coordinates become so.
+
     Args:
         screens: how many features each stem keeps; None = all, which comes last.
         seed: draws the bases.
     """
     scaler = fit_scaler(features, rows, transform=transform, scale=scale)
-    standardised = scaler(features)
-    ranked = rank_features(standardised, target, rows) if any(screen is not None for screen in screens) else None
-    stems = tuple(
-        fit_stem(
-            standardised,
-            ranked if screen is not None else None,
-            screen or features.shape[1],
-            rows,
-            np.random.default_rng((seed, i)),
-        )
-        for i, screen in enumerate(screens)
-    )
-    return Preprocessor(scaler, stems), tuple(stem.coordinates(standardised) for stem in stems)
+    standardised = scaler(features) if isinstance(features, np.ndarray) else Standardised(features, scaler)
+    widest = max((screen for screen in screens if screen is not None), default=0)
+    order = rank_features(standardised, target, rows)[:widest] if widest else None
+    best = None if order is None else standardised[:, order]
+    stems, coordinates = [], []
+    for i, screen in enumerate(screens):
+        generator = np.random.default_rng((seed, i))
+        if screen is None or order is None or best is None:
+            stems.append(fit_stem(standardised, None, features.shape[1], rows, generator))
+            coordinates.append(stems[-1].coordinates(standardised))
+        else:
+            kept = best[:, :screen]
+            stem = fit_stem(kept, None, screen, rows, generator)
+            stems.append(replace(stem, columns=order[:screen]))
+            coordinates.append(stem(kept))
+    return Preprocessor(scaler, tuple(stems)), tuple(coordinates)
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -224,7 +272,7 @@ def _transformed(values: FloatArray, transform: Transform) -> FloatArray:
     return np.log1p(values)
 
 
-def _choose_transform(features: FloatArray, rows: IntArray) -> Transform:
+def _choose_transform(features: Matrix, rows: IntArray) -> Transform:
     blocks = _blocks((len(rows), features.shape[1]))
     largest = max(float(np.nanmax(np.abs(features[rows, block]), initial=0.0)) for block in blocks)
     return "asinh" if largest > _LARGE else "none"

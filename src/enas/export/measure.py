@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from enas.config import Config, ImageConfig, load_config
 from enas.data.dataset import Target
@@ -61,7 +60,7 @@ def config_of(run: Path) -> Path:
 
 def _read(
     config: Config | ImageConfig, model: TableModel | ImageModel, progress: Progress
-) -> tuple[NDArray[Any], Target | None, str]:
+) -> tuple[Any, Target | None, str]:
     """Samples (n, …), their target and what they are called."""
     if isinstance(config, ImageConfig) and isinstance(model, ImageModel):
         trainer = config.trainer

@@ -125,7 +125,7 @@ def _read_rows(data: Path, model: Portable, progress: Progress) -> Batches:
         raise DataError("a table on standard input cannot be read on this system; name a file")
     names, by_name = model.feature_names, model.has_feature_names
     for block in read_blocks(path, names, by_name=by_name, progress=progress):
-        yield block.sample_ids, block.features
+        yield block.sample_ids, block.features[:]
 
 
 def _read_images(data: Path, fmt: ImageFormat, progress: Progress) -> Batches:

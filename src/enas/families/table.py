@@ -23,7 +23,7 @@ from enas.metrics.rewards import Reward
 from enas.model import Member
 from enas.networks.dense import DenseChild, DenseSupernet, skips_of
 from enas.networks.dropout import Dropout
-from enas.plan import choose_reward, choose_splits, make_space, prepare
+from enas.plan import choose_reward, choose_splits, make_space, offers_all, prepare
 from enas.progress import Progress
 from enas.randomness import Randomness
 from enas.run import Run
@@ -196,8 +196,8 @@ def prepare_table(
     target = dataset.target
     assert target is not None, "a training table has a target"
     reward, device = reward or choose_reward(config, target), choose_device(config.device)
-    space = make_space(config, dataset.n_features)
     splits = splits or choose_splits(target, config, validation_rows, progress, dataset.groups)
+    space = make_space(config, dataset.n_features, with_all=offers_all(dataset, splits, config, progress))
     preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress, weights)
     generator = torch.Generator().manual_seed(config.seed)
     return TableFamily(config, dataset, target, space, preprocessors, folds, reward, device, generator)
