@@ -137,6 +137,8 @@ def _peek(items: Iterator[T], size: Callable[[T], int]) -> tuple[list[T], Iterat
 
 
 def _check_head(head: list[Record], delimiter: bytes, path: Path) -> None:
+    if not head:
+        raise DataError(f"'{path}' holds no rows: its cells are empty")
     counts = [cells.count(delimiter) + 1 for _, cells in head]
     if max(counts) > MAX_COLUMNS:
         raise DataError(
