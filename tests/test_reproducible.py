@@ -19,7 +19,7 @@ from enas.fit import Fit
 from enas.journal import Journal
 
 OpenAuto = Callable[..., Auto]
-OF_THE_MOMENT = {"environment.json", ".lock", "checkpoint"}
+OF_THE_MOMENT = {"environment.json", ".lock", "checkpoint", "tensorboard"}
 TIMES = {"seconds"}
 
 

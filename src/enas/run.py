@@ -7,6 +7,7 @@
     data.json               hashes of what was read
     steps.json              which command began it, its steps, and which of them are done
     metrics.jsonl           one JSON object a line, appended while the run goes on
+    tensorboard/            the same as event files, where tensorboard is installed
     checkpoint/             where training stands, the last two times that this was kept
     leaderboard.csv         every derived candidate with its scores
     best_architecture.json  the choice; written last, so that a run which has it and a model is finished
@@ -69,6 +70,11 @@ class Run:
     def metrics(self) -> Path:
         """The log of numbers, one JSON object a line."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Directory of TensorBoard's event files."""
+        return self.path / "tensorboard"
 
     @property
     def steps(self) -> Path:

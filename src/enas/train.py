@@ -20,6 +20,7 @@ from enas.retrain import Candidate
 from enas.run import Run
 from enas.scored import Scored
 from enas.search_space import Architecture, SearchSpace
+from enas.trackers.event_files import event_files
 
 _HEADER = """\
 #################################################################################
@@ -154,9 +155,12 @@ def _fitting(
     progress.line(_HEADER)
     write_text(run.metrics, resumed.facts["log"] if resumed else "")
     spent = resumed.facts["elapsed"] if resumed else 0.0
+    deadline = Deadline(recipe.time_limit, spent)
+    show = event_files(run.tensorboard, run.read_log(), lambda: run.created.timestamp() + deadline.elapsed)
 
     def record(row: Mapping[str, object]) -> None:
         run.log(**row)
+        show(row)
 
     with deferred_signals() as stopping:
         checkpoints = Checkpoints(
@@ -166,7 +170,6 @@ def _fitting(
             extra=lambda: {"log": run.metrics.read_text(encoding="utf-8")},
             stopping=stopping,
         )
-        deadline = Deadline(recipe.time_limit, spent)
         journal = Journal(progress, recipe.log_every, family.randomness, record, checkpoints.offer, deadline)
         fit = Fit(family, recipe, journal, architecture, keep=lambda model: save_model(model, run.models))
         yield fit, checkpoints.save

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-OF_THE_MOMENT = {"environment.json", ".lock", "steps.json"}
+OF_THE_MOMENT = {"environment.json", ".lock", "steps.json", "checkpoint", "tensorboard"}
 TIMES = {"seconds"}
 
 
@@ -135,7 +135,7 @@ def files_of(run: Path) -> dict[str, bytes]:
     files = {
         path.relative_to(run).as_posix(): path.read_bytes()
         for path in run.rglob("*")
-        if path.is_file() and path.parent.name != "checkpoint" and path.name not in OF_THE_MOMENT
+        if path.is_file() and OF_THE_MOMENT.isdisjoint(path.relative_to(run).parts)
     }
     records = [json.loads(line) for line in files["metrics.jsonl"].splitlines()]
     files["metrics.jsonl"] = json.dumps([{k: v for k, v in row.items() if k not in TIMES} for row in records]).encode()
