@@ -2,7 +2,7 @@
 
 Each curve has a folder of its own, ``search``, ``candidate_1``, …, which TensorBoard lays over one another; an epoch is
 in its file as soon as it is over. The files hold the log and no more: where training is taken up again they begin anew
-with what the log holds by then, so that no epoch is shown twice. Their name is fixed, without the host's and the process's.
+with what the log holds by then, so that no epoch is shown twice. Their name is fixed, without host and process.
 """
 
 import shutil
