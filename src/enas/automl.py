@@ -13,6 +13,7 @@ from enas.run import Run, latest_run, open_run, writing
 from enas.warned import Warned
 
 if TYPE_CHECKING:
+    from enas.cross_validation import CrossValidation
     from enas.evaluate import Evaluation
     from enas.families.source import Explained, Source
     from enas.job import Job
@@ -135,6 +136,42 @@ class Auto:
                 progress=self.progress,
                 resumed=job.resumed,
             )
+
+    def cross_validate(
+        self,
+        folds: int | None = None,
+        repeats: int | None = None,
+        *,
+        jobs: int = 1,
+        resume: bool | str | Path = False,
+    ) -> "CrossValidation":
+        """Judge the pipeline, not one model: search, retrain and choose anew on the training rows of every fold.
+
+        Only the training data are divided; test data are not touched. Each fold has a seed of its own, which derives
+        from the config's, and computes on one thread (or OMP_NUM_THREADS), so that the numbers are the same for any
+        number of jobs. ``time_limit`` and ``max_memory`` are those of each fold.
+
+        Args:
+            folds: parts into which rows are divided; None: 5, or as it was begun.
+            repeats: how often they are divided anew; None: 3, or as it was begun.
+            jobs: processes that work at the same time; in a script, more than one needs
+                ``if __name__ == "__main__":`` around what begins them.
+            resume: go on with a cross-validation: its directory, or True for the newest unfinished one of that name.
+
+        Raises:
+            ConfigError: fewer than two folds, no repeat, no job, or no training data.
+            DataError: too few samples of a class for so many folds.
+            RunError: a fold failed, or what is to be resumed is not the same any more.
+            Interrupted: the process was asked to stop; what is done is kept.
+        """
+        from enas.cross_validation.validate import Demand, cross_validate
+
+        self.progress.line("----------In Cross-validation stage")
+        demand = Demand(self.config, self._origin, folds, repeats, jobs, resume)
+        result = cross_validate(demand, self.progress)
+        self.progress.line(result.to_text())
+        self.progress.line(f"Everything is in {result.path}")
+        return result
 
     def evaluate(self) -> "Evaluation":
         """Score the model on the config's test data; says which samples it has seen.

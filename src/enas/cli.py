@@ -133,6 +133,29 @@ def train(
 
 
 @app.command()
+def cv(
+    config: ConfigFile,
+    resumed: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="With --resume: the cross-validation to go on with.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option("--folds", help="Parts of the training data; default 5.")] = None,
+    repeats: Annotated[int | None, typer.Option("--repeats", help="How often they are divided; default 3.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; the numbers do not depend on them.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with DIR, or with the newest unfinished cross-validation.")
+    ] = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Judge the whole pipeline by repeated cross-validation."""
+    with guard(verbose):
+        which = choose_run(resume, resumed)
+        automl = open_auto(config, None, overrides, Console(quiet, verbose))
+        automl.cross_validate(folds, repeats, jobs=jobs, resume=which)
+
+
+@app.command()
 def evaluate(
     config: ConfigFile,
     run: RunFolder = None,

@@ -1,8 +1,10 @@
-"""``enas show RUN``: what a run found, in a screenful."""
+"""``enas show RUN``: what a run, or a cross-validation, found, in a screenful."""
 
 import csv
 from pathlib import Path
 
+from enas.cross_validation.place import is_place, open_place
+from enas.cross_validation.result import JUDGED, read_result
 from enas.files import read_json
 from enas.metrics.text import align
 from enas.printable import printable
@@ -19,6 +21,8 @@ def show_run(path: Path) -> str:
     Raises:
         RunError: there is no run at ``path``, or it is damaged.
     """
+    if is_place(path):
+        return show_cross_validation(path)
     run = open_run(path)
     parts = [f"run {run.path}\ncreated {run.created:%Y-%m-%d %H:%M:%S}"]
     if run.finished:
@@ -39,6 +43,20 @@ def show_run(path: Path) -> str:
     files = sorted(file for file in run.path.rglob("*") if file.is_file() and not file.name.startswith("."))
     parts.append("files\n" + "\n".join(f"  {file.relative_to(run.path)}" for file in files))
     return "\n\n".join(parts)
+
+
+def show_cross_validation(path: Path) -> str:
+    """The table of a cross-validation, or how far it has come.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    place = open_place(path)
+    head = f"cross-validation {place.path}\ncreated {place.created:%Y-%m-%d %H:%M:%S}"
+    if place.result.is_file():
+        return f"{head}\n\n{read_result(place.path).to_text()}"
+    n_done = len([*place.path.glob(f"*/{JUDGED}")])
+    return f"{head}\n\n{n_done} of {place.folds * place.repeats} folds are done; enas cv CONFIG --resume goes on"
 
 
 def _leaderboard(run: Run) -> str:
