@@ -17,6 +17,7 @@ COMMANDS = (
     "run",
     "search",
     "train",
+    "cv",
     "evaluate",
     "predict",
     "explain",

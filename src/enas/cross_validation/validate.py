@@ -92,7 +92,7 @@ def _put_together(place: Place, data: TrainingRows, folds: tuple[Fold, ...]) -> 
     """Every file of the result; the one that marks a finished cross-validation, last."""
     samples = data.samples
     found = tuple(read_fold(place.path, fold) for fold in folds)
-    n_samples = len(samples.features)
+    n_samples = sum(fold.n_held_out for fold in found) // place.repeats
     result = CrossValidation(place.path, place.folds, place.repeats, n_samples, samples.noun, found)
     write_tables(result, samples, folds)
     result.write()
