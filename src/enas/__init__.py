@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from enas.automl import Auto
-    from enas.estimators import ENASClassifier, ENASRegressor
+    from enas.estimators import ENASClassifier, ENASImageClassifier, ENASRegressor
     from enas.progress import Progress
     from enas.search_space.architecture import Architecture
 
 __version__ = "0.1.0"
-__all__ = ["Architecture", "ENASClassifier", "ENASRegressor", "__version__", "auto"]
+__all__ = ["Architecture", "ENASClassifier", "ENASImageClassifier", "ENASRegressor", "__version__", "auto"]
 
 
 def auto(
@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
         from enas.search_space.architecture import Architecture
 
         return Architecture
-    if name in ("ENASClassifier", "ENASRegressor"):
+    if name in ("ENASClassifier", "ENASImageClassifier", "ENASRegressor"):
         from enas import estimators
 
         return getattr(estimators, name)

@@ -1,6 +1,7 @@
-"""scikit-learn's estimators over the pipeline of tables: `ENASClassifier`, `ENASRegressor`."""
+"""scikit-learn's estimators over the pipelines of tables and of images."""
 
 from enas.estimators.classifier import ENASClassifier
+from enas.estimators.image import ENASImageClassifier
 from enas.estimators.regressor import ENASRegressor
 
-__all__ = ["ENASClassifier", "ENASRegressor"]
+__all__ = ["ENASClassifier", "ENASImageClassifier", "ENASRegressor"]

@@ -15,6 +15,7 @@ from enas.estimators.rows import check_groups, check_weights, merge_rows
 from enas.estimators.settings import InputError
 from enas.estimators.splitting import split_rows
 from enas.estimators.table import TableEstimator
+from enas.estimators.training import name_classes
 from enas.model import probabilities_of
 
 
@@ -150,8 +151,7 @@ class ENASClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         codes[kept] = indices
         splits = split_rows(self.cv, y, groups, kept, is_classifier=True, seed=seed)
         merged = merge_rows(X, codes, weights * self._class_weights(codes, weights)[codes], splits)
-        names = tuple(map(str, self.classes_.tolist()))
-        names = names if len(set(names)) == len(names) else tuple(map(repr, self.classes_.tolist()))
+        names = name_classes(self.classes_)
         self._train(X, Target(("y",), codes[merged.rows], names), merged, self.classes_, seed)
         return self
 

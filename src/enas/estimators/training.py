@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from enas.console import Console, Silent
@@ -33,6 +34,12 @@ def make_progress(verbose: int) -> Progress:
 def draw_seed(random_state: Any) -> int:
     """What an estimator's ``random_state`` means for the pipeline."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def name_classes(classes: NDArray[Any]) -> tuple[str, ...]:
+    """Distinct names of labels of any kind: 1 and "1" may be two classes."""
+    names = tuple(map(str, classes.tolist()))
+    return names if len(set(names)) == len(names) else tuple(map(repr, classes.tolist()))
 
 
 def run_fit(family: Family, recipe: Recipe, progress: Progress) -> tuple[Fitted, list[dict[str, object]]]:
