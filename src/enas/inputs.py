@@ -8,6 +8,7 @@ import numpy as np
 
 from enas.config import Config, DataSection, Inference
 from enas.data.dataset import Dataset, IntArray, Target
+from enas.data.groups import refuse_shared_groups
 from enas.data.tables import file_hash, match_features, read_dataset, read_validation, row_hashes
 from enas.errors import ConfigError
 from enas.progress import Progress
@@ -53,6 +54,7 @@ class Tables:
         )
         if validation is None:
             return table, None
+        refuse_shared_groups(table, validation)
         by_name = table.has_feature_names
         return table, match_features(validation, table.feature_names, by_name=by_name, progress=self.progress)
 

@@ -102,6 +102,12 @@ def _label_contradictions(args: DataArgs) -> Iterator[Problem]:
         yield "labels_file", "missing; name the file of the labels, or with label_column their column in features_file"
     if args.label_column == []:
         yield "label_column", "[] should name at least one column"
+    labels = [args.label_column] if isinstance(args.label_column, str) else args.label_column or []
+    if args.group_column in labels:
+        yield (
+            "group_column",
+            f"{show(args.group_column)} is the label_column; groups are not predicted",
+        )
 
 
 def _split_contradictions(args: DataArgs) -> Iterator[Problem]:

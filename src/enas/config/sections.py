@@ -108,6 +108,11 @@ class DataArgs(Section):
         default=None,
         description="Column, or columns, to be predicted: of labels_file, or without one of the features.",
     )
+    group_column: str | None = Field(
+        default=None,
+        description="Column of labels_file or of the features, such as patient: rows of one group train together or "
+        "judge together; it is no feature. Name it in every section whose table has it.",
+    )
 
 
 class DataSection(Section):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +46,11 @@ class _Reader:
     def read(self, records: Iterator[Record]) -> RawTable:
         layout = self.layout
         names = self._decode([restore(name, self.delimiter) for name in layout.names])
-        targets = self._find_targets(names)
+        targets = self.reading.find_texts(names, self.path, layout.has_header)
         if layout.has_ids and 0 in targets:
+            key = self.reading.columns_of_text[names[0]]
             raise DataError(
-                f"'{self.path}': column {show(names[0])} cannot be both label_column and sample ids; set "
+                f"'{self.path}': column {show(names[0])} cannot be both {key} and sample ids; set "
                 "sample_ids: false or name another column"
             )
         self.texts = {place: [] for place in targets}
@@ -81,9 +81,6 @@ class _Reader:
         texts, latin = decode(cells)
         self.latin |= latin
         return texts
-
-    def _find_targets(self, names: list[str]) -> list[int]:
-        return [find_column(name, names, self.path, self.layout.has_header) for name in self.reading.label_columns]
 
     def _how(self) -> str:
         layout = self.layout
@@ -156,20 +153,3 @@ class _Reader:
             if start > len(line)
             else b"".join(kept) + line[start:]
         )
-
-
-def find_column(name: str, names: Sequence[str], path: Path, has_header: bool) -> int:
-    """Number of the column, from 0; raises DataError that names the nearest columns."""
-    if names.count(name) > 1:
-        raise DataError(f"'{path}' has more than one column {show(name)} (label_column); rename one of them")
-    if name in names:
-        return names.index(name)
-    if not has_header:
-        raise DataError(
-            f"'{path}' has no header, so it has no column {show(name)} (label_column); "
-            "set header: true if line 1 holds names"
-        )
-    near = get_close_matches(name, list(names[:5000]), n=3, cutoff=0.6) or list(names[:3])
-    raise DataError(
-        f"'{path}' has no column {show(name)} (label_column); did you mean {' or '.join(show(text) for text in near)}?"
-    )

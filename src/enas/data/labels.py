@@ -4,14 +4,13 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from enas.data.delimited import find_column
 from enas.data.layout import detect_delimiter, is_id_word
 from enas.data.numbers import is_missing, is_number
-from enas.data.opening import check_delimiter
+from enas.data.opening import check_delimiter, find_column
 from enas.data.parquet import read_parquet_cells
 from enas.data.raw import RawTable
 from enas.data.records import read_records, restore
@@ -40,6 +39,10 @@ class LabelCells:
     columns: tuple[list[str], ...]
     lines: Sequence[int]
 
+    def first_row(self) -> tuple[str, ...]:
+        """Names, if it is a header."""
+        return tuple(column[0] for column in self.columns)
+
     def possible_ids(self) -> frozenset[str]:
         """The first column, if more follow."""
         return frozenset(self.columns[0]) if len(self.columns) > 1 else frozenset()
@@ -62,6 +65,15 @@ class Labels:
     source: str
     unit: str
     numbers: Sequence[int]
+
+    def without(self, name: str) -> "Labels":
+        """All columns but this one."""
+        kept = [at for at, known in enumerate(self.names) if known != name]
+        return replace(self, names=tuple(self.names[at] for at in kept), columns=tuple(self.columns[at] for at in kept))
+
+    def only(self, name: str) -> "Labels":
+        """This column alone."""
+        return replace(self, names=(name,), columns=(self.columns[self.names.index(name)],))
 
     def place(self, row: int) -> str:
         """Where a row stands, for messages."""
@@ -122,9 +134,16 @@ def _read_columns(path: Path, cut: bytes) -> tuple[tuple[list[str], ...], Sequen
 
 
 def match_labels(
-    cells: LabelCells, table: RawTable, label_columns: tuple[str, ...], source: str
+    cells: LabelCells, table: RawTable, label_columns: tuple[str, ...], source: str, group_column: str | None = None
 ) -> tuple[Labels, tuple[str, ...]]:
     """Brings the labels into the order of the samples: by id where both have ids, else by position.
+
+    Args:
+        cells: of the labels file.
+        table: the samples.
+        label_columns: the columns that are wanted; none: all but ids and groups.
+        source: the features file, for messages.
+        group_column: a name in the first row; that column becomes the last one of the labels.
 
     Returns:
         The labels, and notes for the log.
@@ -134,15 +153,17 @@ def match_labels(
     """
     n = len(table.features)
     sample_ids = set(table.ids or ())
-    has_header = _has_header(cells, label_columns, n, sample_ids)
+    has_header = group_column is not None or _has_header(cells, label_columns, n, sample_ids)
     if has_header and len(cells.lines) == 1:
         raise DataError(f"labels file '{cells.path}' has a header and no labels below it")
     width = len(cells.columns)
     names = [column[0] for column in cells.columns] if has_header else [f"target_{j}" for j in range(width)]
     body, lines = [column[has_header:] for column in cells.columns], cells.lines[has_header:]
-    has_ids = _has_ids(names if has_header else None, body, label_columns, sample_ids)
+    has_ids = _has_ids(names if has_header else None, body, label_columns, sample_ids, group_column)
+    groups = [] if group_column is None else [find_column(group_column, names, cells.path, True, "group_column")]
     places = [find_column(name, names, cells.path, has_header) for name in label_columns]
-    places = places or list(range(int(has_ids), width))
+    places = places or [place for place in range(int(has_ids), width) if place not in groups]
+    places += groups
     notes: list[str] = []
     if has_ids and table.ids is not None:
         order, unused = _match_by_id(cells.path, body[0], table.ids, source, table.names)
@@ -164,7 +185,7 @@ def match_labels(
 
 
 def _has_header(cells: LabelCells, label_columns: tuple[str, ...], n: int, sample_ids: set[str]) -> bool:
-    first = [column[0] for column in cells.columns]
+    first = cells.first_row()
     if label_columns and set(label_columns) <= set(first):
         return True
     if sample_ids and len(first) > 1 and not sample_ids.isdisjoint(cells.columns[0]):
@@ -181,13 +202,19 @@ def _has_header(cells: LabelCells, label_columns: tuple[str, ...], n: int, sampl
 
 
 def _has_ids(
-    names: list[str] | None, body: list[list[str]], label_columns: tuple[str, ...], sample_ids: set[str]
+    names: list[str] | None,
+    body: list[list[str]],
+    label_columns: tuple[str, ...],
+    sample_ids: set[str],
+    group_column: str | None,
 ) -> bool:
     if len(body) < 2 or (names and names[0] in label_columns):
         return False
     column = body[0]
     if sample_ids and not sample_ids.isdisjoint(column):
         return True
+    if names is not None and names[0] == group_column:
+        return False
     if names is not None and (is_id_word(names[0].encode()) or label_columns):
         return all(_WHOLE.fullmatch(cell) or not is_number(cell.encode()) for cell in column)
     unique = len(set(column)) == len(column)

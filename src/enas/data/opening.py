@@ -1,14 +1,15 @@
 """How a text table begins: its delimiter and its layout, settled by the first lines before the others are read."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from enas.data.layout import NAMES_OF_DELIMITERS, Layout, detect_delimiter, detect_layout
 from enas.data.records import Record, read_records
-from enas.data.source import MAX_LINE, decode, read_lines
+from enas.data.source import MAX_LINE, decode, read_lines, show
 from enas.errors import DataError
 
 # More are names without end rather than features, and each name takes ten times the memory of a cell.
@@ -26,14 +27,35 @@ class Reading:
         delimiter: one character; None: detect.
         header, sample_ids: None: detect.
         label_columns: target columns, kept as text and taken out of the features.
+        group_column: the column of groups, kept as text and taken out, too.
         known_ids: ids of the labels file, if it has any.
+        known_names: names of the labels file's columns, which a misspelt group may have meant.
     """
 
     delimiter: str | None = None
     header: bool | None = None
     sample_ids: bool | None = None
     label_columns: tuple[str, ...] = ()
+    group_column: str | None = None
     known_ids: Collection[str] = ()
+    known_names: tuple[str, ...] = ()
+
+    @property
+    def columns_of_text(self) -> dict[str, str]:
+        """The columns that are no features, and the key that names each."""
+        groups = {} if self.group_column is None else {self.group_column: "group_column"}
+        return dict.fromkeys(self.label_columns, "label_column") | groups
+
+    def find_texts(self, names: Sequence[str], path: Path, has_header: bool) -> list[int]:
+        """Where among a file's columns they stand.
+
+        Raises:
+            DataError: one is not there; names the nearest.
+        """
+        return [
+            find_column(name, names, path, has_header, key, self.known_names if key == "group_column" else ())
+            for name, key in self.columns_of_text.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +89,7 @@ def open_text(path: Path, reading: Reading, advance: Callable[[int], None] | Non
         delimiter=delimiter,
         header=reading.header,
         sample_ids=reading.sample_ids,
-        label_columns=[name.encode() for name in reading.label_columns],
+        label_columns=[name.encode() for name in reading.columns_of_text],
         known_ids=frozenset(text.encode() for text in reading.known_ids),
     )
     if layout.has_header:
@@ -153,3 +175,33 @@ def _check_header(record: Record, layout: Layout, delimiter: bytes, path: Path) 
     n_cells = record[1].count(delimiter) + 1
     if n_cells not in (layout.width, layout.width - layout.has_ids, layout.width + layout.ends_empty):
         raise DataError(f"'{path}', line {record[0]}: the header has {n_cells:,} cells, the rows have {layout.width:,}")
+
+
+def find_column(
+    name: str, names: Sequence[str], path: Path, has_header: bool, key: str = "label_column", others: Sequence[str] = ()
+) -> int:
+    """Number of a column, from 0.
+
+    Args:
+        name: the column's.
+        names: of the file's columns.
+        path: the file.
+        has_header: whether its names are its own.
+        key: of the config, that names the column.
+        others: names that are elsewhere; what is not found may be meant as one of them.
+
+    Raises:
+        DataError: it is not there, or twice; names the nearest columns.
+    """
+    if names.count(name) > 1:
+        raise DataError(f"'{path}' has more than one column {show(name)} ({key}); rename one of them")
+    if name in names:
+        return names.index(name)
+    near = get_close_matches(name, [*others, *names[:5000]], n=3, cutoff=0.6) or [*others, *names][:3]
+    if not has_header and not others:
+        raise DataError(
+            f"'{path}' has no header, so it has no column {show(name)} ({key}); set header: true if line 1 holds names"
+        )
+    nor = ", nor has the labels file" if others else ""
+    meant = " or ".join(show(text) for text in dict.fromkeys(near))
+    raise DataError(f"'{path}' has no column {show(name)} ({key}){nor}; did you mean {meant}?")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enas.data.dataset import FloatArray
-from enas.data.delimited import find_column
 from enas.data.layout import is_id_word
 from enas.data.opening import Reading
 from enas.data.raw import RawTable
@@ -137,13 +136,13 @@ def _read(scan: "pl.LazyFrame", path: Path, reading: Reading) -> RawTable:
     n_rows = _count_rows(scan)
     if not n_rows or not names:
         raise DataError(f"'{path}' holds no rows")
-    targets = [names[find_column(name, names, path, has_header=True)] for name in reading.label_columns]
+    targets = [names[place] for place in reading.find_texts(names, path, has_header=True)]
     _check_size(path, n_rows, len(names))
     id_column = _find_ids(scan, schema, targets, reading)
     if id_column in targets:
         raise DataError(
-            f"'{path}': column {show(id_column)} cannot be both label_column and sample ids; set sample_ids: false or "
-            "name another column"
+            f"'{path}': column {show(id_column)} cannot be both {reading.columns_of_text[id_column]} and sample ids; "
+            "set sample_ids: false or name another column"
         )
     _refuse_nested(path, schema, [*targets, *([id_column] if id_column else [])])
     kept = [name for name in names if name != id_column and name not in targets]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from enas.data.dataset import Dataset, RowNumbers, Target
+from enas.data.dataset import Dataset, IntArray, RowNumbers, Target
 from enas.data.delimited import read_delimited
+from enas.data.groups import encode_groups
 from enas.data.hashing import file_hash, row_hashes
 from enas.data.labels import LabelCells, Labels, match_labels, read_label_cells
 from enas.data.matching import match_features
@@ -65,10 +66,11 @@ def read_dataset(
     except MemoryError as error:
         raise DataError(f"'{args.features_file}' and its labels do not fit into the memory of this machine") from error
     source = str(args.features_file)
-    labels = _find_labels(args, table, cells, source, progress)
+    labels, named_groups = _find_labels(args, table, cells, source, progress)
     target = _make_target(labels, regression, classes, target_names)
-    _report(table, target, source, progress)
-    return _assemble(table, target, source)
+    groups = encode_groups(named_groups) if named_groups else None
+    _report(table, target, groups, source, progress)
+    return _assemble(table, target, groups, source)
 
 
 def read_validation(
@@ -134,7 +136,9 @@ def _read_files(
         header=args.header,
         sample_ids=args.sample_ids,
         label_columns=_label_columns(args) if labels is None else (),
+        group_column=None if _has_groups(cells, args) else args.group_column,
         known_ids=cells.possible_ids() if cells is not None else (),
+        known_names=cells.first_row() if cells is not None else (),
     )
     path = _locate(args, features)
     started = time.perf_counter()
@@ -155,6 +159,11 @@ def _label_columns(args: "DataArgs") -> tuple[str, ...]:
     if args.label_column is None:
         return ()
     return (args.label_column,) if isinstance(args.label_column, str) else tuple(args.label_column)
+
+
+def _has_groups(cells: LabelCells | None, args: "DataArgs") -> bool:
+    """Whether the labels file names the groups; else the features file has to."""
+    return cells is not None and args.group_column in cells.first_row()
 
 
 def _read_table(path: Path, reading: Reading, progress: Progress) -> RawTable:
@@ -198,16 +207,22 @@ def _name_features(table: RawTable, path: Path, names_file: Path, progress: Prog
 
 def _find_labels(
     args: "DataArgs", table: RawTable, cells: LabelCells | None, source: str, progress: Progress
-) -> Labels | None:
+) -> tuple[Labels | None, Labels | None]:
+    """Targets and groups, each from the file that has them."""
+    columns = tuple([text.strip() for text in column] for column in table.texts.values())
+    inside = Labels(tuple(table.texts), columns, source, "sample", range(1, len(table.features) + 1))
+    in_labels = _has_groups(cells, args)
+    labels = inside
     if cells is not None:
-        labels, notes = match_labels(cells, table, _label_columns(args), source)
+        labels, notes = match_labels(
+            cells, table, _label_columns(args), source, args.group_column if in_labels else None
+        )
         for note in notes:
             progress.line(note)
-        return labels
-    if not table.texts:
-        return None
-    columns = tuple([text.strip() for text in column] for column in table.texts.values())
-    return Labels(tuple(table.texts), columns, source, "sample", range(1, len(table.features) + 1))
+    if args.group_column is None:
+        return (labels if labels.names else None), None
+    targets = labels.without(args.group_column)
+    return (targets if targets.names else None), (labels if in_labels else inside).only(args.group_column)
 
 
 def _make_target(
@@ -218,10 +233,12 @@ def _make_target(
     return parse_targets(labels, target_names) if regression else encode_classes(labels, classes)
 
 
-def _report(table: RawTable, target: Target | None, source: str, progress: Progress) -> None:
+def _report(table: RawTable, target: Target | None, groups: IntArray | None, source: str, progress: Progress) -> None:
     n_twice = len(table.ids) - len(set(table.ids)) if table.ids is not None else 0
     if n_twice:
         progress.warn(f"{source}: {n_twice:,} sample ids occur more than once")
+    if groups is not None:
+        progress.line(f"{len(np.unique(groups)):,} groups of rows (group_column)")
     if target is None:
         return
     if target.classes:
@@ -232,6 +249,6 @@ def _report(table: RawTable, target: Target | None, source: str, progress: Progr
         progress.line(f"targets (numbers): {', '.join(show(name)[1:-1] for name in target.names[:20])}")
 
 
-def _assemble(table: RawTable, target: Target | None, source: str) -> Dataset:
+def _assemble(table: RawTable, target: Target | None, groups: IntArray | None, source: str) -> Dataset:
     ids = table.ids if table.ids is not None else RowNumbers(range(len(table.features)))
-    return Dataset(table.features, table.names, table.has_names, ids, table.ids is not None, target, source)
+    return Dataset(table.features, table.names, table.has_names, ids, table.ids is not None, target, source, groups)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from enas.page.saved import Facts, Saved, reading
 from enas.page.text import estimate, fixed, is_number, shown
+from enas.printable import printable
 
 CLASSIFICATION = {
     "accuracy": "accuracy",
@@ -67,7 +68,7 @@ def read_headline(saved: Saved) -> Headline:
         with reading(saved.output("validation.json")):
             caveat = "No test rows were evaluated. Rows that had a say in the choice flatter the model."
             name, figure = _main(saved.validation["metrics"])
-            return Headline(name, figure, shown(saved.validation["rows"]), "validation", caveat)
+            return Headline(name, figure, printable(str(saved.validation["rows"])), "validation", caveat)
     if "shared_weight_score" in saved.best:
         caveat = "A search alone: nothing was retrained. Such a score ranks architectures; it is no test of a model."
         figure = {"value": saved.best["shared_weight_score"]}
