@@ -2,6 +2,7 @@
 # make test   ruff, mypy --strict, import-linter and pytest: all of them, and it fails if one of them fails
 # make slow   the tests that take longer
 # make torture  20,000 generated cases for every reader, a hundred kills, coverage-guided fuzzing where atheris is installed
+# make docs   the documentation in site/, to be opened from the disk: site/index.html
 # make clean  remove what the other targets made
 #
 # The environment is .venv, made when it is missing and brought up to date when pyproject.toml or constraints.txt change.
@@ -14,13 +15,13 @@ DEMO_DIR ?= enas_demo
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test slow torture clean
+.PHONY: demo test slow torture docs clean
 
 demo: .venv/.installed
 	$(BIN)/enas demo $(DEMO_DIR)
 
 # One thread per process: the test processes share the cores, and a sum's order of addition stays the same everywhere.
-test slow torture: export OMP_NUM_THREADS = 1
+test slow torture docs: export OMP_NUM_THREADS = 1
 
 test: .venv/.installed-test
 	@failed=; \
@@ -44,6 +45,9 @@ torture: .venv/.installed-test
 		$(BIN)/python tests/fuzz/atheris_configs.py -max_total_time=300 && $(BIN)/python tests/fuzz/atheris_tables.py; \
 	else echo "atheris is not installed: coverage-guided fuzzing is left out"; fi
 
+docs: .venv/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 .venv/.installed: .venv/.python pyproject.toml constraints.txt
 	@echo "Installing enas into .venv (the first time takes some minutes) ..."
 	$(PIP) -e .
@@ -61,5 +65,5 @@ torture: .venv/.installed-test
 	@touch $@
 
 clean:
-	rm -rf .venv build dist $(DEMO_DIR) enas_digits .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist site $(DEMO_DIR) enas_digits .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -97,7 +97,7 @@ class Reader:
         elif (name := block.named("part of")) is not None:
             check_part(self.folder / name, block)
         elif block.comment == "prints":
-            assert self.printed.strip() == block.code.strip(), f"printed\n{self.printed}"
+            assert textwrap.dedent(self.printed).strip() == block.code.strip(), f"printed\n{self.printed}"
         elif block.language in {"bash", "python"}:
             self.printed = run_bash(block.code) if block.language == "bash" else self._run_python(block.code)
             self.n_run += 1

@@ -4,32 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
 from documents import blocks
 from pydantic import BaseModel
 
+from config_reference import leaf_keys
 from enas.config import Config, ImageConfig
 from enas.config.file import read_source
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-
-
-def leaf_keys(model: type[BaseModel], told: set[str], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Every key with its path, default and description, but for keys and sections that are told elsewhere."""
-    for name, field in model.model_fields.items():
-        kinds = (field.annotation, *get_args(field.annotation))
-        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if prefix + name in told:
-            continue
-        if section is not None:
-            yield from leaf_keys(section, told, f"{prefix}{name}.")
-        elif field.is_required():
-            yield prefix + name, None, field.description or ""
-        else:
-            yield prefix + name, field.default, field.description or ""
 
 
 def keys_of(content: object, prefix: str = "") -> Iterator[str]:
