@@ -1,6 +1,6 @@
 """Samples as a trained network sees them: what its last linear layer reads, a batch at a time from file to file.
 
-It serves as input of other methods: maps of samples, clustering, nearest neighbours. Images and tables of text are never
+It serves as input of other methods: maps of samples, clustering, nearest neighbours. Images and text tables are never
 held as a whole; tables of Parquet are (`row_blocks`), and what is written as Parquet, which keeps columns.
 
 Example:
