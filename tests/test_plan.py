@@ -195,7 +195,7 @@ def test_all_features_are_no_choice_where_they_alone_would_make_a_large_table_de
         (sparse(5000, 2000), "seed=0"),  # no more than the other choices take
         (sparse(300, 70_000), "seed=0"),  # few rows: few coordinates
         (sparse(5000, 4000), "preprocessing.screen=all"),
-        (table(5000, 4000), "seed=0"),
+        (table(50, 4000), "seed=0"),
     ):
         few = (Split(np.arange(min(4000, data.n_samples - 50)), np.arange(50)),)
         assert offers_all(data, few, config(override), lines)

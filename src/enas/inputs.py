@@ -39,7 +39,12 @@ class Tables:
         args, regression = self._section("data_train").args, self.config.model.args.is_regression
         names_file = self._names_file()
         table = read_dataset(
-            args, regression=regression, names_file=names_file, progress=self.progress, n_threads=self._n_threads()
+            args,
+            regression=regression,
+            names_file=names_file,
+            progress=self.progress,
+            n_threads=self._n_threads(),
+            max_memory=self.config.max_memory,
         )
         _check_outputs(self.config, table.target)
         target = table.target
@@ -71,6 +76,7 @@ class Tables:
             names_file=self._names_file(),
             progress=self.progress,
             n_threads=self._n_threads(),
+            max_memory=self.config.max_memory,
         )
         table = self.match(table, model)
         return _first_rows(table, settings, self.progress) if settings else table
@@ -111,7 +117,7 @@ def _check_outputs(config: Config, target: Target | None) -> None:
 
 def describe(section: DataSection | None, table: Dataset) -> dict[str, object]:
     """Hashes by which the files and the rows that trained are known again."""
-    keys = ("features_file", "labels_file", "validation_features", "validation_labels")
+    keys = ("h5ad", "features_file", "labels_file", "validation_features", "validation_labels")
     files = [getattr(section.args, key) for key in keys] if section else []
     return {
         "files": {str(file): file_hash(file) for file in files if file},

@@ -249,3 +249,26 @@ def test_the_schema_describes_every_key() -> None:
     assert trainer["child_lr_reg"]["deprecated"]
     assert all(key in definitions["InputFn"]["properties"] for key in INERT_KEYS["input_fn"])
     json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        ({"h5ad": "a.h5ad", "label_key": "y", "features_file": "x.tsv"}, "features_file: has no place beside h5ad"),
+        ({"h5ad": "a.h5ad", "label_key": "y", "labels_file": "y.tsv"}, "labels_file: has no place beside h5ad"),
+        ({"h5ad": "a.h5ad"}, "label_key: missing; name the column of obs"),
+        ({"features_file": "x.tsv", "labels_file": "y.tsv", "batch_key": "b"}, "batch_key: needs h5ad"),
+        ({"h5ad": "a.h5ad", "label_key": "y", "batch_key": "y"}, "batch_key: .y. is the label_key"),
+        ({"h5ad": "a.h5ad", "label_key": ["x", "y"], "batch_key": "y"}, "batch_key: .y. is the label_key"),
+        ({"labels_file": "y.tsv"}, "features_file: missing; name the table of features, or with h5ad"),
+    ],
+)
+def test_an_anndata_file_and_text_tables_exclude_each_other(args: dict[str, str], problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"data_train.args.{problem}"):
+        load_table_config({"name": "x", "data_train": {"args": args}})
+
+
+def test_an_anndata_file_to_predict_needs_no_label_key() -> None:
+    config, _ = load_table_config({"name": "x", "data_predict": {"args": {"h5ad": "new.h5ad", "data_dir": "/data"}}})
+    assert config.data_predict is not None
+    assert config.data_predict.args.h5ad == Path("/data/new.h5ad")

@@ -316,7 +316,7 @@ OVERRIDES = {
     "name=\ud800": "--set: name: ",
     "\x1b[2J=1": r"--set: \x1b[2J: unknown key",
     "x." * 500 + "x=1": "--set: x: unknown key",
-    "data_train.args.features_file=": "--set: data_train.args.features_file: null should be a path",
+    "data_train.args.features_file=": "--set: data_train.args.features_file: missing; name the table of features",
 }
 
 

@@ -9,7 +9,7 @@ from enas.config.image_sections import ImageConfig
 from enas.config.sections import Config, DataArgs, Section
 
 TABLES = ("data_train", "data_evaluate", "data_predict")
-TABLE_FILES = ("features_file", "labels_file", "validation_features", "validation_labels")
+TABLE_FILES = ("h5ad", "features_file", "labels_file", "validation_features", "validation_labels")
 IMAGE_FOLDERS = ("train_data_dir", "val_data_dir", "test_data_dir")
 STAGES = ("evaluator", "predictor")
 AnySection = TypeVar("AnySection", bound=Section)

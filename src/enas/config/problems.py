@@ -18,6 +18,19 @@ Problem = tuple[str, str]  # dotted key path, text
 MAX_PROBLEMS = 20  # told in one error
 MAX_CHOICES = 3  # told of one value
 
+NOT_OF_ANNDATA = (
+    "features_file",
+    "labels_file",
+    "validation_features",
+    "validation_labels",
+    "delimiter",
+    "header",
+    "sample_ids",
+    "label_column",
+    "group_column",
+)
+"""Keys of text tables."""
+
 EXPECTED = {
     "int_parsing": "a whole number",
     "int_type": "a whole number",
@@ -90,11 +103,33 @@ def contradictions(config: Config) -> list[Problem]:
 
 
 def _data_contradictions(config: Config) -> Iterator[Problem]:
-    for key in ("data_train", "data_evaluate"):
+    for key in ("data_train", "data_evaluate", "data_predict"):
         if section := getattr(config, key):
-            yield from ((f"{key}.args.{name}", text) for name, text in _label_contradictions(section.args))
+            find = _anndata_contradictions if section.args.h5ad else _text_contradictions
+            yield from ((f"{key}.args.{name}", text) for name, text in find(section.args, key != "data_predict"))
     if config.data_train:
         yield from ((f"data_train.args.{name}", text) for name, text in _split_contradictions(config.data_train.args))
+
+
+def _anndata_contradictions(args: DataArgs, needs_labels: bool) -> Iterator[Problem]:
+    for key in NOT_OF_ANNDATA:
+        if getattr(args, key) is not None:
+            yield key, "has no place beside h5ad, which holds features, names and labels; give one of the two"
+    if needs_labels and not args.label_key:
+        yield "label_key", "missing; name the column of obs that is to be predicted"
+    labels = [args.label_key] if isinstance(args.label_key, str) else args.label_key or []
+    if args.batch_key in labels:
+        yield "batch_key", f"{show(args.batch_key)} is the label_key; batches are not predicted"
+
+
+def _text_contradictions(args: DataArgs, needs_labels: bool) -> Iterator[Problem]:
+    for key in ("label_key", "layer", "batch_key"):
+        if getattr(args, key) is not None:
+            yield key, "needs h5ad"
+    if args.features_file is None:
+        yield "features_file", "missing; name the table of features, or with h5ad an AnnData file"
+    elif needs_labels:
+        yield from _label_contradictions(args)
 
 
 def _label_contradictions(args: DataArgs) -> Iterator[Problem]:

@@ -19,7 +19,6 @@ from enas.config.values import (
     OptionalPath,
     Precision,
     ProjectName,
-    RequiredPath,
     Seed,
     TimeLimit,
 )
@@ -85,8 +84,8 @@ class DataArgs(Section):
     data_dir: OptionalPath = Field(
         default=None, description="Folder of the files below; null: the folder of the config."
     )
-    features_file: RequiredPath = Field(
-        description="Table of features, a row per sample: text (.gz, .zst too) or Parquet."
+    features_file: OptionalPath = Field(
+        default=None, description="Table of features, a row per sample: text (.gz, .zst too) or Parquet."
     )
     labels_file: OptionalPath = Field(default=None, description="Table of labels, a row per sample.")
     validation_split: Number | None = Field(
@@ -112,6 +111,14 @@ class DataArgs(Section):
         default=None,
         description="Column of labels_file or of the features, such as patient: rows of one group train together or "
         "judge together; it is no feature. Name it in every section whose table has it.",
+    )
+    h5ad: OptionalPath = Field(default=None, description="AnnData file, in place of features_file and labels_file.")
+    label_key: str | list[str] | None = Field(
+        default=None, description="Column, or columns, of the AnnData's obs to be predicted."
+    )
+    layer: str | None = Field(default=None, description="Layer of the AnnData, or raw; null: X.")
+    batch_key: str | None = Field(
+        default=None, description="Column of the AnnData's obs; whole batches are held out together."
     )
 
 

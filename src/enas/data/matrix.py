@@ -80,6 +80,10 @@ class BlockMatrix:
                 return _dense(panel)[along]
         return self._collect(along, across, len(range(n_across)[across]) if isinstance(across, slice) else len(across))
 
+    def stored_blocks(self) -> Iterator[tuple[int, Any]]:
+        """What is stored, a block at a time with the number of its first row (transposed: column), float32."""
+        return ((block.start, _checked(_single(self.stored[block]))) for block in self._slices())
+
     def _collect(self, along: Index, across: Index, n_across: int) -> FloatArray:
         """Block by block; of whole numbers, those blocks alone that hold one."""
         numbers = np.arange(self._n_along)[along]
@@ -175,6 +179,13 @@ def _single(block: Any) -> Any:
     """In single precision; what is too large becomes infinite."""
     with np.errstate(over="ignore"):
         return block.astype(np.float32, copy=False)
+
+
+def _checked(block: Any) -> Any:
+    """Refuses numbers of columns that are out of range, which would be read from beyond the memory."""
+    if not isinstance(block, np.ndarray):
+        block.check_format(full_check=True)
+    return block
 
 
 def _dense(block: Any) -> FloatArray:

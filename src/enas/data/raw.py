@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from enas.data.dataset import FloatArray
+from enas.data.matrix import Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class RawTable:
         notes: what the user should know about, one sentence each.
     """
 
-    features: FloatArray
+    features: Matrix
     names: tuple[str, ...]
     has_names: bool
     ids: tuple[str, ...] | None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from enas.data.anndata_file import Keys, read_anndata
 from enas.data.dataset import Dataset, IntArray, RowNumbers, Target
 from enas.data.delimited import read_delimited
 from enas.data.groups import encode_groups
@@ -45,8 +46,9 @@ def read_dataset(
     names_file: Path | None = None,
     progress: Progress,
     n_threads: int | None = None,
+    max_memory: float | None = None,
 ) -> Dataset:
-    """Reads the features file and, where the section names one, the target.
+    """Reads the features file, or the AnnData file, and, where the section names one, the target.
 
     Args:
         args: the section's files and how to read them.
@@ -56,20 +58,31 @@ def read_dataset(
         names_file: feature names, one per line, for a features file without header.
         progress: told how each file was read, and of what the user should know.
         n_threads: for parsing; None: all cores. Only the first reading of a process can set it.
+        max_memory: GiB; of an AnnData file, a matrix that takes much of it stays in the file. None: what is free.
 
     Raises:
         DataError: a file that is missing, damaged or no table of numbers, or labels that do not fit.
     """
     _limit_threads(n_threads)
+    file = args.h5ad or args.features_file
+    if file is None:
+        raise DataError("no table is named; give features_file or h5ad")
+    source = str(file)
     try:
-        table, cells = _read_files(args, args.features_file, args.labels_file, names_file, progress)
+        table, cells = (
+            (_read_anndata(args, file, max_memory, progress), None)
+            if args.h5ad
+            else _read_files(args, file, args.labels_file, names_file, progress)
+        )
     except MemoryError as error:
-        raise DataError(f"'{args.features_file}' and its labels do not fit into the memory of this machine") from error
-    source = str(args.features_file)
+        raise DataError(f"'{source}' and its labels do not fit into the memory of this machine") from error
     labels, named_groups = _find_labels(args, table, cells, source, progress)
     target = _make_target(labels, regression, classes, target_names)
     groups = encode_groups(named_groups) if named_groups else None
-    _report(table, target, groups, source, progress)
+    if groups is not None:
+        key = "batch_key" if args.h5ad else "group_column"
+        progress.line(f"{len(np.unique(groups)):,} groups of rows ({key})")
+    _report(table, target, source, progress)
     return _assemble(table, target, groups, source)
 
 
@@ -141,14 +154,26 @@ def _read_files(
         known_names=cells.first_row() if cells is not None else (),
     )
     path = _locate(args, features)
+    table = _tell(lambda: _read_table(path, reading, progress), str(features), progress)
+    return (_name_features(table, path, names_file, progress) if names_file is not None else table), cells
+
+
+def _read_anndata(args: "DataArgs", file: Path, max_memory: float | None, progress: Progress) -> RawTable:
+    keys = Keys(_names(args.label_key), args.layer, args.batch_key)
+    limit = None if max_memory is None else max_memory * 2**30
+    return _tell(lambda: read_anndata(_locate(args, file), keys, max_memory=limit), str(file), progress)
+
+
+def _tell(read: Callable[[], RawTable], source: str, progress: Progress) -> RawTable:
+    """Read, and say what was read and how."""
     started = time.perf_counter()
-    table = _read_table(path, reading, progress)
+    table = read()
     seconds = time.perf_counter() - started
     n_samples, n_features = table.features.shape
-    progress.line(f"read {features}: {n_samples:,} samples x {n_features:,} features ({table.how}; {seconds:.2f} s)")
+    progress.line(f"read {source}: {n_samples:,} samples x {n_features:,} features ({table.how}; {seconds:.2f} s)")
     for note in table.notes:
-        progress.warn(f"{features}: {note}")
-    return (_name_features(table, path, names_file, progress) if names_file is not None else table), cells
+        progress.warn(f"{source}: {note}")
+    return table
 
 
 def _locate(args: "DataArgs", file: Path) -> Path:
@@ -156,9 +181,14 @@ def _locate(args: "DataArgs", file: Path) -> Path:
 
 
 def _label_columns(args: "DataArgs") -> tuple[str, ...]:
-    if args.label_column is None:
+    return _names(args.label_column)
+
+
+def _names(given: str | list[str] | None) -> tuple[str, ...]:
+    """One name, several, or none."""
+    if given is None:
         return ()
-    return (args.label_column,) if isinstance(args.label_column, str) else tuple(args.label_column)
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _has_groups(cells: LabelCells | None, args: "DataArgs") -> bool:
@@ -219,10 +249,11 @@ def _find_labels(
         )
         for note in notes:
             progress.line(note)
-    if args.group_column is None:
+    by = args.group_column or args.batch_key
+    if by is None:
         return (labels if labels.names else None), None
-    targets = labels.without(args.group_column)
-    return (targets if targets.names else None), (labels if in_labels else inside).only(args.group_column)
+    targets = labels.without(by)
+    return (targets if targets.names else None), (labels if in_labels else inside).only(by)
 
 
 def _make_target(
@@ -233,12 +264,10 @@ def _make_target(
     return parse_targets(labels, target_names) if regression else encode_classes(labels, classes)
 
 
-def _report(table: RawTable, target: Target | None, groups: IntArray | None, source: str, progress: Progress) -> None:
+def _report(table: RawTable, target: Target | None, source: str, progress: Progress) -> None:
     n_twice = len(table.ids) - len(set(table.ids)) if table.ids is not None else 0
     if n_twice:
         progress.warn(f"{source}: {n_twice:,} sample ids occur more than once")
-    if groups is not None:
-        progress.line(f"{len(np.unique(groups)):,} groups of rows (group_column)")
     if target is None:
         return
     if target.classes:
