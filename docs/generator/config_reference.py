@@ -105,8 +105,14 @@ def values(schema: Schema) -> str:
 
 
 def _bounds(schema: Schema) -> list[str]:
-    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    known = [(sign, schema[name]) for name, sign in signs.items() if name in schema and schema[name] < 2**31]
+    """The least and the greatest value; pydantic names some bounds in its own words."""
+    names = {
+        "≥": ("minimum", "ge"),
+        ">": ("exclusiveMinimum", "gt"),
+        "≤": ("maximum", "le"),
+        "<": ("exclusiveMaximum",),
+    }
+    known = [(sign, schema[one]) for sign, words in names.items() for one in words if schema.get(one, 2**31) < 2**31]
     text = ", ".join(f"{sign} {value:g}" for sign, value in known)
     return [text] if text else []
 
