@@ -172,7 +172,8 @@ def test_misclassified_images(tmp_path: Path) -> None:
     outputs = np.eye(N)[::-1].astype(np.float64)
     images = ImageSet(np.zeros((N, 4, 4, 1), np.uint8), NASTY, Target(("class",), labels, NASTY), "images")
     metrics = evaluate_classification(outputs, labels, NASTY)
-    done = draw_misclassified(Evaluation(metrics, None, 0, N, "images", outputs, ()), images, NASTY, tmp_path)
+    evaluation = Evaluation(metrics, None, 0, N, "images", np.ones(N, bool), outputs, ())
+    done = draw_misclassified(evaluation, images, NASTY, tmp_path)
     rows = rows_of(done.files[0])[1:]
     assert sorted(row[0] for row in rows) == sorted(map(guard_cell, NASTY))
     assert not any(is_formula(cell) for row in rows for cell in row)

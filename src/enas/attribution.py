@@ -42,11 +42,15 @@ class Attribution:
         values: (C, n, p); for two classes both are given, one per logit.
         base: (C,) expected output over the background.
         outputs: (n, C) what is explained: logits, or regression values.
+        of_refits: (R, p) mean |value| of each feature, summed over the outputs, in each refit of the model by itself.
+        refits: what these are: the folds, or the networks where there is one fold.
     """
 
     values: FloatArray
     base: NDArray[np.float64]
     outputs: NDArray[np.float64]
+    of_refits: NDArray[np.float64]
+    refits: str
 
     @property
     def additivity_error(self) -> float:
@@ -69,9 +73,12 @@ def attribute(
     base = np.zeros(model.n_outputs)
     n_networks = sum(count_networks(member) for member, _ in model.active)
     n_background = max(1, min(len(background), MAX_PAIRS // (len(rows) * n_networks)))
+    by_fold = model.n_folds > 1
+    refits: list[NDArray[np.float64]] = []
     share = 0
     for fold, preprocessor in enumerate(model.preprocessors):
         explained, reference = preprocessor.scaler(rows), preprocessor.scaler(background)
+        of_fold = np.zeros_like(values)
         for member, child in model.active:
             stem = preprocessor.stems[model.stem(member)]
             for network in range(fold, count_networks(member), model.n_folds):
@@ -82,9 +89,18 @@ def attribute(
                 if not model.classes:
                     scales = scales * torch.from_numpy(model.factor[fold, 0])
                     base += scale * model.center[fold, 0]
-                base += _add_network(values, stem, child, network, explained, reference[mine], scales)
+                own = np.zeros_like(values)
+                base += _add_network(own, stem, child, network, explained, reference[mine], scales)
+                values += own
+                of_fold += own
+                refits += [] if by_fold else [_importance(own)]
+        refits += [_importance(of_fold)] if by_fold else []
         advance("")
-    return Attribution(values, base, model.predict(rows))
+    return Attribution(values, base, model.predict(rows), np.stack(refits), "folds" if by_fold else "networks")
+
+
+def _importance(values: FloatArray) -> NDArray[np.float64]:
+    return np.asarray(np.abs(values).mean(axis=1, dtype=np.float64).sum(axis=0))
 
 
 def _add_network(

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enas.files import write_json
-from enas.metrics import ClassificationMetrics, RegressionMetrics, evaluate_classification, evaluate_regression
+from enas.metrics import (
+    ClassificationMetrics,
+    Estimate,
+    RegressionMetrics,
+    evaluate_classification,
+    evaluate_regression,
+)
 from enas.metrics.curves import classification_curves, regression_points
 from enas.model import Model, Samples, probabilities_of, run_model
 from enas.progress import Progress
@@ -31,6 +37,7 @@ class Evaluation:
         n_seen: rows that the model was trained on or chosen by.
         n_rows: rows in all.
         noun: what a row is called.
+        judged: (n_rows,) which are the headline rows.
         outputs: (n_rows, C) logits or values.
         files: what was written.
     """
@@ -40,6 +47,7 @@ class Evaluation:
     n_seen: int
     n_rows: int
     noun: str
+    judged: NDArray[np.bool_]
     outputs: NDArray[np.float64]
     files: tuple[Path, ...]
 
@@ -61,9 +69,13 @@ class Evaluation:
 
 def headline_figure(metrics: Metrics) -> str:
     """``accuracy 0.93 [0.85, 0.97]``, or R² of a regression."""
-    if isinstance(metrics, ClassificationMetrics):
-        return f"accuracy {metrics.accuracy}"
-    return f"R² {metrics.mean.r2}"
+    name = "accuracy" if isinstance(metrics, ClassificationMetrics) else "R²"
+    return f"{name} {headline(metrics)}"
+
+
+def headline(metrics: Metrics) -> Estimate:
+    """The main figure: accuracy, or R² of a regression, the mean over its targets."""
+    return metrics.accuracy if isinstance(metrics, ClassificationMetrics) else metrics.mean.r2
 
 
 def evaluate(
@@ -93,6 +105,7 @@ def evaluate(
         n_seen=int(is_seen.sum()),
         n_rows=len(labels),
         noun=samples.noun,
+        judged=judged,
         outputs=outputs,
         files=(folder / "evaluation.json", *figures),
     )

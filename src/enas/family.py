@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 
+from enas.baselines import Rows
 from enas.config import ControllerSettings
 from enas.controller import Controller
 from enas.folds import Folds
@@ -34,6 +35,7 @@ class Recipe:
         log_every: steps between two lines of the log.
         settings: how the controller learns.
         ensemble: average the candidates instead of taking the best.
+        compare_with_random: retrain as many random architectures, too.
         time_limit: seconds from the start; None: no limit.
         checkpoint_seconds, checkpoint_epochs: between two checkpoints, whichever passes first.
         n_parts: into how many the steps of the search, and of retraining, are divided to save memory.
@@ -49,6 +51,7 @@ class Recipe:
     log_every: int
     settings: ControllerSettings
     ensemble: bool = False
+    compare_with_random: bool = False
     time_limit: float | None = None
     checkpoint_seconds: float = 60.0
     checkpoint_epochs: int | None = None
@@ -93,6 +96,9 @@ class Family(Protocol):
 
     def learn_alone(self, architecture: Architecture, found: SearchResult | None) -> Learner:
         """A child with its rows; untrained, or warm from the shared weights that were found."""
+
+    def linear_rows(self) -> Rows:
+        """What linear models are fitted to, for comparison."""
 
     def group(self, architecture: Architecture) -> Hashable:
         """Of each group the best is retrained before a second one of any; see `search.choose_candidates`."""

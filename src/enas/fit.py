@@ -1,21 +1,22 @@
 """From rows to a model, for every family: search, derive, retrain, combine. Writes no files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from enas.checkpoint import State, join, taking_up
 from enas.ensemble import Selection, cross_fitted, select
 from enas.errors import RunError
 from enas.family import Family, Recipe
 from enas.folds import Folds
-from enas.interrupts import Interrupted
 from enas.journal import Journal
 from enas.model import Member, Model
-from enas.retrain import Candidate, Retraining
+from enas.retrain import Candidate
+from enas.rivals import Rivals, combine_rivals, draw_random
+from enas.rounds import Round
 from enas.scored import choose_candidates
 from enas.search import Search, SearchResult
 from enas.search_space import Architecture, SearchSpace
@@ -38,6 +39,7 @@ class Fitted:
         held_out: (n_judged, C) outputs for the rows ``folds.judged``. Under cross-fitting no row had a say in the
             epochs and weights that made its output; with a single split the same rows chose, and their score is
             optimistic.
+        rivals: random architectures at the same budget; None where there was no search, no wish or no time.
     """
 
     model: Model
@@ -47,6 +49,7 @@ class Fitted:
     selection: Selection
     folds: Folds
     held_out: NDArray[np.float64]
+    rivals: Rivals | None = None
 
 
 class Breakdown(RunError):
@@ -66,7 +69,7 @@ class Fit:
         recipe: how long and how.
         journal: log, curves, checkpoints.
         architecture: retrain just this one, without a search.
-        keep: takes the model of the candidates so far, after each but the last, and where the process is asked to stop.
+        keep: takes the model of the candidates so far, after each, and where the process is asked to stop.
     """
 
     family: Family
@@ -74,9 +77,13 @@ class Fit:
     journal: Journal
     architecture: Architecture | None = None
     keep: Callable[[Model], None] = lambda model: None
+    _search: Search | None = field(default=None, init=False)
     _found: SearchResult | None = field(default=None, init=False)
-    _candidates: list[Candidate] = field(default_factory=list, init=False)
-    _begun_at: Mapping[str, Tensor] = field(default_factory=dict, init=False)
+    _chosen: Round = field(init=False)
+    _rivals: Round = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._chosen, self._rivals = self._make_round("chosen"), self._make_round("rivals")
 
     def run(self, resumed: State | None = None) -> Fitted:
         """Search and train; where training breaks down, the model made of the last good state goes with the error.
@@ -94,21 +101,22 @@ class Fit:
             found = None if self.architecture else self.search(resumed)
             if found and found.failure:
                 raise Breakdown(found.failure, self.family.salvage(found))
-            self._retrain_all(resumed)
-        return _combine(self.family, self.recipe, found, tuple(self._candidates))
+            self._retrain_chosen(resumed)
+            rivals = self._retrain_rivals() if self.recipe.compare_with_random else None
+        return replace(_combine(self.family, self.recipe, found, tuple(self._chosen.candidates)), rivals=rivals)
 
     def search(self, resumed: State | None = None) -> SearchResult:
         """Search and derive, in a share of the time."""
-        search = self._make_search()
+        self._search = self._make_search()
         if resumed and "found" in resumed:
             with taking_up():
-                self._found = search.recall(resumed["found"])
+                self._found = self._search.recall(resumed["found"])
             return self._found
         if resumed:
             with taking_up():
-                search.load(resumed["search"])
+                self._search.load(resumed["search"])
                 self.family.randomness.restore(resumed["randomness"].tensors)
-        self._found = search.run()
+        self._found = self._search.run()
         return self._found
 
     def state(self, **under_way: State) -> State:
@@ -116,12 +124,10 @@ class Fit:
         randomness = State(tensors=self.family.randomness.position())
         if self._found:
             under_way["found"] = self._found.state()
-        if self._begun_at:
-            candidates = {str(i): candidate.state() for i, candidate in enumerate(self._candidates)}
-            under_way["candidates"] = join(**candidates)
-            under_way["begun_at"] = State(tensors=self._begun_at)
-        facts = {"elapsed": self.journal.deadline.elapsed, "n_epochs_fixed": self.recipe.n_epochs_fixed}
-        return join(facts, randomness=randomness, **under_way)
+        for name, one in (("chosen", self._chosen), ("rivals", self._rivals)):
+            if one.start and name not in under_way:
+                under_way[name] = one.state()
+        return join({"elapsed": self.journal.deadline.elapsed}, randomness=randomness, **under_way)
 
     def _make_search(self) -> Search:
         family, recipe = self.family, self.recipe
@@ -141,67 +147,49 @@ class Fit:
             n_parts=recipe.n_parts[0],
         )
 
-    def _journal(self, name: str, share: float) -> Journal:
-        """For a stage: its states become a part of all of it, and it has a share of the time that is left."""
+    def _make_round(self, name: str) -> Round:
+        journal = self._journal(name)
+        if name == "rivals":
+            journal = replace(journal, record=lambda row: self.journal.record({**row, "stage": "retrain_random"}))
+        return Round(self.family, self.recipe.n_epochs_fixed, self.recipe.n_parts[1], journal)
+
+    def _journal(self, name: str, share: float | None = None) -> Journal:
+        """For a stage: its states become a part of all of it, and it may have a share of the time that is left."""
 
         def offer(state: Callable[[], State], *, epoch_ended: bool = False) -> None:
             self.journal.offer(lambda: self.state(**{name: state()}), epoch_ended=epoch_ended)
 
-        return replace(self.journal, offer=offer, deadline=self.journal.deadline.part(share))
+        deadline = self.journal.deadline
+        return replace(self.journal, offer=offer, deadline=deadline.part(share) if share else deadline)
 
-    def _retrain_all(self, resumed: State | None) -> None:
-        """Retrain each chosen architecture, the first always, the rest while there is time; stop at a failure."""
-        progress, chosen = self.journal.progress, self._choose()
+    def _retrain_chosen(self, resumed: State | None) -> None:
+        """Retrain what the search has chosen."""
         with taking_up():
-            current = self._recall(resumed) if resumed and "begun_at" in resumed else None
-        self._begun_at = self._begun_at or self.family.randomness.position()
-        for architecture in chosen[len(self._candidates) :]:
-            if self._candidates and self._candidates[-1].failure:
-                break
-            if self._candidates and self.journal.deadline.passed():
-                progress.warn(f"time limit: {len(self._candidates)} of {len(chosen)} candidates are retrained")
-                break
-            progress.line(f"training {architecture}: {self.family.space.describe(architecture)}")
-            candidate = self._retrain(architecture, 1 / (len(chosen) - len(self._candidates)), current)
-            progress.line(f"training arc: {architecture}, valid {self.family.reward}: {candidate.reward:.4f}")
-            self._candidates.append(candidate)
-            self._keep(self._candidates if len(self._candidates) < len(chosen) else ())
-            current = None
+            for name, one in (("chosen", self._chosen), ("rivals", self._rivals)):
+                if resumed and name in resumed:
+                    one.load(resumed[name])
+        self._chosen.begin(self.family.randomness.position())
+        self._chosen.run(self._choose(), self._found, self._keep)
 
-    def _recall(self, resumed: State) -> State | None:
-        """Take up what was retrained; returns the state of what is under way and of the generators, if there is one."""
-        self._begun_at = resumed["begun_at"].tensors
-        if resumed.facts["n_epochs_fixed"] != self.recipe.n_epochs_fixed:
-            self.journal.progress.line(
-                f"retraining begins anew, now with {self.recipe.n_epochs_fixed} epochs: its schedule depends on them"
-            )
-            self.family.randomness.restore(self._begun_at)
+    def _retrain_rivals(self) -> Rivals | None:
+        """Retrain as many random architectures, from where the chosen ones began; nothing where there is no time."""
+        if not self._search or not self._found or self._chosen.is_broken:
             return None
-        candidates = resumed["candidates"]
-        self._candidates = [Candidate.from_state(candidates[name]) for name in candidates.facts]
-        self.family.randomness.restore(resumed["randomness"].tensors)
-        return resumed if "current" in resumed else None
-
-    def _retrain(self, architecture: Architecture, share: float, resumed: State | None) -> Candidate:
-        retraining = Retraining(
-            self.family.learn_alone(architecture, self._found),
-            architecture,
-            self.family.folds,
-            self.recipe.n_epochs_fixed,
-            self.family.reward,
-            self._journal("current", share),
-            self.recipe.n_parts[1],
-        )
-        if resumed:
-            with taking_up():
-                retraining.load(resumed["current"])
-                self.family.randomness.restore(resumed["randomness"].tensors)
+        progress = self.journal.progress
+        if self.journal.deadline.left < self._chosen.seconds:
+            progress.warn("time limit: nothing is left for a comparison with random architectures")
+            return None
+        progress.line("----------Random architectures at the same budget (compare_with_random: false leaves them out)")
+        generator = torch.Generator().manual_seed(self.family.generator.initial_seed())
+        scored = self._search.rank(draw_random(self.family.space, len(self._found.derived), generator))
+        chosen = choose_candidates(scored, len(self._chosen.candidates), self.family.group)
+        self._rivals.begin(self._chosen.start)
         try:
-            return retraining.run()
-        except Interrupted:
-            under_way = retraining.best_so_far()
-            self._keep([*self._candidates, under_way] if under_way else self._candidates)
-            raise
+            self._rivals.run([one.architecture for one in chosen], self._found)
+            return combine_rivals(self.family, self.recipe, len(scored), chosen, self._rivals.candidates)
+        except RunError as error:
+            progress.warn(f"there is no comparison with random architectures: {error}")
+            return None
 
     def _keep(self, candidates: Sequence[Candidate]) -> None:
         """A model of these, if there are any that did not fail."""

@@ -186,6 +186,17 @@ class Search:
                 self._offer()
         return tuple(sorted(self._scored, key=by_reward, reverse=True))
 
+    def rank(self, architectures: Sequence[Architecture]) -> tuple[Scored, ...]:
+        """Score architectures that the policy has not proposed on all held-out rows, best first."""
+        scored: list[Scored] = []
+        groups = [architectures[start : start + _TOGETHER] for start in range(0, len(architectures), _TOGETHER)]
+        with self.journal.progress.stage(f"scoring {len(architectures)} random architectures", len(groups)) as advance:
+            for group in groups:
+                scored += self.score(group, self.folds)
+                advance(f"best {max(one.reward for one in scored):.3f}")
+                self.journal.offer(State)  # they are scored anew where the run is taken up
+        return tuple(sorted(scored, key=by_reward, reverse=True))
+
     def _draw(self) -> tuple[list[Architecture], Folds]:
         """What is derived from, and the rows that judge."""
         distinct = list(dict.fromkeys(self._sample(self.n_derived)))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from enas.baselines import fit_baselines
 from enas.checkpoint import Checkpoints, State
 from enas.deadline import Deadline
 from enas.errors import RunError
@@ -12,6 +13,7 @@ from enas.evaluate import Metrics, draw_points, headline_figure, measure
 from enas.family import Family, Recipe
 from enas.files import write_csv, write_json, write_text
 from enas.fit import Breakdown, Fit, Fitted
+from enas.honesty import note_training
 from enas.interrupts import deferred_signals
 from enas.journal import Journal
 from enas.model_files import save_model
@@ -86,6 +88,9 @@ def train(
 def _write_all(run: Run, family: Family, fitted: Fitted, progress: Progress) -> Training:
     """Every file of what was found; the choice, which marks a finished run, last."""
     save_model(fitted.model, run.models)
+    with progress.stage("linear models for comparison", 2 * fitted.folds.n_folds) as advance:
+        baselines = fit_baselines(family.linear_rows(), family.reward, advance)
+    note_training(run, fitted, baselines, family.reward, progress)
     metrics = measure(fitted.model, fitted.held_out, fitted.folds.judged_labels)
     how = describe_held_out(fitted)
     best = fitted.candidates[int(fitted.selection.shares.argmax())]

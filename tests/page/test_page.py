@@ -142,11 +142,16 @@ def test_warnings_are_shown_and_their_absence_is_said(save_run: SaveRun) -> None
     assert "Warnings the smallest class has 3 samples" in text
 
 
+def linear(value: float | None, low: float = -0.2, high: float = 0.1) -> dict[str, object]:
+    figure = {"value": value, "low": None, "high": None}
+    return {"name": "L2 <logistic>", "figure": figure, "difference": {"value": -0.05, "low": low, "high": high}}
+
+
 HONESTY = {
-    "random_difference": {"value": 0.01, "low": -0.02, "high": 0.04, "n": 5},
+    "random_difference": {"value": 0.01, "low": -0.02, "high": 0.04, "n": 5, "n_scored": 200},
     "kendall_tau": {"value": 0.31, "n": 10},
-    "linear": {"name": "L2 logistic regression", "figure": {"value": 0.999, "low": 0.95, "high": 1.0}},
-    "ranking_stability": {"top20": 0.85, "top100": 0.6},
+    "linear": [linear(0.999), linear(0.1, low=0.2, high=0.4)],
+    "ranking_stability": {"top20": 0.85, "top100": 0.6, "n": 5, "of": "folds"},
     "validation_test_gap": {"value": 0.05, "low": 0.01, "high": 0.09},
 }
 
@@ -154,26 +159,30 @@ HONESTY = {
 def test_honesty_is_shown_where_it_is_known(save_run: SaveRun) -> None:
     text = page_of(save_run(honesty=HONESTY)).text
     for part in (
-        "Search against random architectures, 5 random ones 0.010 [−0.020, 0.040]",
-        "it cannot be told from chance",
-        "Kendall’s τ, 10 candidates 0.310",
+        "Search minus random architectures at the same budget 0.010 [−0.020, 0.040]",
+        "200 random architectures were scored, 5 retrained",
+        "The interval holds 0: these rows cannot tell the two apart.",
+        "Kendall’s τ, 10 architectures 0.310",
         "top 20: 85 % · top 100: 60 %",
-        "Gap between validation and test 0.050 [0.010, 0.090]",
+        "on average over 5 folds",
+        "Validation minus test 0.050 [0.010, 0.090]",
+        "Linear baseline: L2 <logistic> 0.999",
+        "Searched networks minus L2 <logistic> −0.050 [0.200, 0.400] Ahead of the linear model, beyond chance.",
     ):
         assert part in text
 
 
 def test_where_the_linear_model_wins_the_first_lines_say_so(save_run: SaveRun) -> None:
     text = page_of(save_run(honesty=HONESTY)).text
-    lead = "A linear model does better here: L2 logistic regression has accuracy 0.999, the searched networks 0."
+    lead = "A linear model does better here: L2 <logistic> has accuracy 0.999, the searched networks 0."
     assert text.index(lead) < text.index("95 % interval")
 
 
-@pytest.mark.parametrize("figure", [0.1, {"value": 0.1}, None])
-def test_where_it_does_not_they_are_silent(save_run: SaveRun, figure: object) -> None:
-    text = page_of(save_run(honesty={"linear": {"name": "ridge", "figure": figure}})).text
+@pytest.mark.parametrize("figure", [0.1, None])
+def test_where_it_does_not_they_are_silent(save_run: SaveRun, figure: float | None) -> None:
+    text = page_of(save_run(honesty={"linear": [linear(figure), linear(0.999)]})).text
     assert "does better here" not in text
-    assert "Linear baseline: ridge" in text
+    assert "Linear baseline: L2 <logistic>" in text
 
 
 def test_without_honesty_there_is_no_such_section(save_run: SaveRun) -> None:

@@ -118,7 +118,9 @@ class Study:
         state = load_checkpoint(self.newest / "checkpoint", Silent())
         if state is None:
             return "before the first checkpoint"
-        return next((name for name in ("search", "current") if name in state), "after training")
+        under_way = ("rivals", "chosen")
+        stage = next((name for name in under_way if name in state and "current" in state[name]), "after training")
+        return "search" if "search" in state else stage
 
 
 def kill(process: BaseProcess, seconds: float) -> bool:

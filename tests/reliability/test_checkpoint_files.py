@@ -43,8 +43,8 @@ def refused(path: Path, content: bytes) -> str:
 def test_the_whole_file_is_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state").write_bytes(content)
     state = read_state(tmp_path / "state")
-    assert "current" in state
-    assert state["current"]["kept"].tensors
+    assert "current" in state["chosen"]
+    assert state["chosen"]["current"]["kept"].tensors
 
 
 def test_cut_anywhere(tmp_path: Path, content: bytes) -> None:

@@ -82,7 +82,7 @@ def test_a_second_signal_stops_at_once(study: Study, undisturbed: Files) -> None
     assert stop.exit_code == 130
     assert "go on with: enas train" in str(stop)
     state = read_state(study.newest / "checkpoint" / NEWEST)
-    assert state["current"]["epochs"].facts["epoch"] == 2
+    assert state["chosen"]["current"]["epochs"].facts["epoch"] == 2
     train_here(study, resume=True)
     assert same(study.newest, undisturbed)
 

@@ -38,6 +38,7 @@ from enas.config.values import (
     Arc,
     CheckpointEpochs,
     CheckpointSeconds,
+    CompareWithRandom,
     Count,
     Device,
     MaxMemory,
@@ -252,6 +253,7 @@ class ImageConfig(Section):
     seed: Seed = 0
     device: Device = "auto"
     precision: Precision = "float32"
+    compare_with_random: CompareWithRandom = True
     time_limit: TimeLimit = None
     checkpoint_seconds: CheckpointSeconds = 60
     checkpoint_epochs: CheckpointEpochs = None

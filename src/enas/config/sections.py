@@ -9,6 +9,7 @@ from enas.config.values import (
     Arc,
     CheckpointEpochs,
     CheckpointSeconds,
+    CompareWithRandom,
     Count,
     Delimiter,
     Device,
@@ -254,6 +255,7 @@ class Config(Section):
     seed: Seed = 0
     device: Device = "auto"
     precision: Precision = "float32"
+    compare_with_random: CompareWithRandom = True
     time_limit: TimeLimit = None
     checkpoint_seconds: CheckpointSeconds = 60
     checkpoint_epochs: CheckpointEpochs = None

@@ -81,6 +81,9 @@ Arc = Annotated[
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="The same seed gives the same run."), NOT_BOOL]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[Literal["float32", "bfloat16"], Field(description="Number format of the heavy products.")]
+CompareWithRandom = Annotated[
+    bool, Field(description="Retrain as many random architectures, too, and say what the search has beyond them.")
+]
 TimeLimit = Annotated[Number | None, Field(gt=0, description="Seconds after which a run ends early; null: no limit.")]
 CheckpointSeconds = Annotated[
     Number, Field(ge=0, description="Seconds between two checkpoints, at most; 0: every step.")

@@ -49,7 +49,7 @@ def make_config(parameters: Mapping[str, Any], seed: int) -> Config:
         ParameterError: naming each parameter that is wrong.
     """
     names = {key: parameter for parameter, key in KEYS.items()}
-    return build_config(Config, {"name": "estimator", "seed": seed}, parameters, names)
+    return build_config(Config, {"name": "estimator", "seed": seed, "compare_with_random": False}, parameters, names)
 
 
 def build_config(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from enas.baselines import Rows
 from enas.config import ControllerSettings, ImageConfig, ImageTrainer, Retraining
 from enas.config.image_sections import VALIDATION_SPLIT
 from enas.controller import Controller
@@ -66,6 +67,7 @@ def image_recipe(config: ImageConfig) -> Recipe:
             train_steps=trainer.controller_train_steps,
             num_aggregate=trainer.controller_num_aggregate,
         ),
+        compare_with_random=config.compare_with_random,
         time_limit=config.time_limit,
         checkpoint_seconds=config.checkpoint_seconds,
         checkpoint_epochs=config.checkpoint_epochs,
@@ -185,6 +187,19 @@ class ImageFamily:
             self.progress.warn("retrain.warm_start: without a search there are no shared weights to start from")
         lesson = self._lesson(stage, stage.child_drop_path_keep_prob)
         return MicroAlone(child, lesson, _make_optimizer(child, stage))
+
+    def linear_rows(self) -> Rows:
+        """Pixels, without augmentation."""
+        labels = self.folds.labels.cpu().numpy()
+        return Rows(
+            features=self.pictures(1),
+            target=Target(("class",), labels, self.classes),
+            splits=(self.split,),
+            weights=np.ones(len(labels), np.float32),
+            transform="none",
+            scale="standard",
+            seed=self.config.seed,
+        )
 
     def group(self, architecture: Architecture) -> Architecture:
         """Every architecture for itself."""

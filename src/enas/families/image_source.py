@@ -17,6 +17,7 @@ from enas.families.image import ImageFamily, image_recipe, prepare_images
 from enas.families.image_pictures import draw_retraining
 from enas.families.source import Ready, seen_hashes
 from enas.files import read_json
+from enas.honesty import note_test
 from enas.image_model import ImageModel
 from enas.metrics import ClassificationMetrics
 from enas.misclassified import draw_misclassified
@@ -83,6 +84,8 @@ class ImageSource:
         images = _spread_rows(self._read_test(model), settings, self.progress)
         size = settings.batch_size
         result = evaluate(model, images, seen_hashes(run), run.output_files, batch_size=size, progress=self.progress)
+        if not settings.arc:
+            note_test(run, model, images, result, size, self.progress)
         _draw_test_accuracy(result, run)
         return draw_misclassified(result, images, model.classes, run.output_files)
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enas.data.dataset import FloatArray
+from enas.data.dataset import FloatArray, IntArray
 from enas.image_model import normalise
 
 Pixels = NDArray[np.uint8]
@@ -45,18 +45,32 @@ class Pictures:
 
     def take(self, rows: Tensor) -> Tensor:
         """Normalised pictures (B, C, H, W), channels last, of row numbers (B,)."""
-        copy, row = np.divmod(rows.cpu().numpy(), self.n_originals)
-        is_train = row < self.n_train
-        place = np.where(is_train, copy * self.n_train + row, row - self.n_train)
-        if self._resident is not None:
+        if self._resident is None:
+            pixels = torch.from_numpy(self[rows.cpu().numpy()]).to(self.device)
+        else:
+            is_train, place = self._places(rows.cpu().numpy())
             place = np.where(is_train, place, len(self.train) + place)
             pixels = self._resident[torch.from_numpy(place).to(self.device)]
-        else:
-            taken = np.empty((len(place), *self.train.shape[1:]), np.uint8)
-            taken[is_train] = self.train[place[is_train]]
-            taken[~is_train] = self.valid[place[~is_train]]
-            pixels = torch.from_numpy(taken).to(self.device)
         return normalise(pixels, self.mean, self.std)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, H, W, C)."""
+        return (self.n_originals, *self.train.shape[1:])
+
+    def __getitem__(self, rows: IntArray) -> Pixels:
+        """Pixels (B, H, W, C) of row numbers (B,), as they stand in the files."""
+        is_train, place = self._places(rows)
+        taken = np.empty((len(place), *self.train.shape[1:]), np.uint8)
+        taken[is_train] = self.train[place[is_train]]
+        taken[~is_train] = self.valid[place[~is_train]]
+        return taken
+
+    def _places(self, rows: IntArray) -> tuple[NDArray[np.bool_], IntArray]:
+        """Which rows are training images, and where each stands in its own array."""
+        copy, row = np.divmod(rows, self.n_originals)
+        is_train = row < self.n_train
+        return is_train, np.where(is_train, copy * self.n_train + row, row - self.n_train)
 
     @cached_property
     def _resident(self) -> Tensor | None:

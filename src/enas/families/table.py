@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from enas.baselines import Rows
 from enas.config import Config, ControllerSettings
 from enas.controller import Controller
 from enas.data.dataset import Dataset, FloatArray, Target
@@ -47,6 +48,7 @@ def table_recipe(config: Config) -> Recipe:
         log_every=trainer.log_every_n_steps,
         settings=config.controller,
         ensemble=trainer.ensemble,
+        compare_with_random=config.compare_with_random,
         time_limit=config.time_limit,
         checkpoint_seconds=config.checkpoint_seconds,
         checkpoint_epochs=config.checkpoint_epochs,
@@ -62,6 +64,7 @@ class TableFamily:
         dataset, target: the table.
         space: for its number of features.
         preprocessors: one per fold.
+        splits: per fold.
         folds: the rows as the networks see them.
         reward: what is maximised.
         device: where the networks live.
@@ -73,6 +76,7 @@ class TableFamily:
     target: Target
     space: DenseSpace
     preprocessors: tuple[Preprocessor, ...]
+    splits: tuple[Split, ...]
     folds: Folds
     reward: Reward
     device: str
@@ -112,6 +116,13 @@ class TableFamily:
         child = DenseChild(start.slices(architecture), skips_of(self.space, architecture)).to(self.device)
         optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
         return DenseAlone(child, self._lesson(), optimizer, trainer.n_seeds, trainer.child_lr)
+
+    def linear_rows(self) -> Rows:
+        """The table as the networks' own preprocessing takes it."""
+        settings = self.config.preprocessing
+        weights = self.folds.row_weights.cpu().numpy()
+        splits, seed = self.splits, self.config.seed
+        return Rows(self.dataset.features, self.target, splits, weights, settings.transform, settings.scale, seed)
 
     def group(self, architecture: Architecture) -> int | None:
         """Networks on different features err differently."""
@@ -200,4 +211,4 @@ def prepare_table(
     space = make_space(config, dataset.n_features, with_all=offers_all(dataset, splits, config, progress))
     preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress, weights)
     generator = torch.Generator().manual_seed(config.seed)
-    return TableFamily(config, dataset, target, space, preprocessors, folds, reward, device, generator)
+    return TableFamily(config, dataset, target, space, preprocessors, splits, folds, reward, device, generator)

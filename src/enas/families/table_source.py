@@ -9,6 +9,7 @@ from enas.evaluate import Evaluation, evaluate
 from enas.explain import Explanation, explain
 from enas.families.source import Ready, check_samples, seen_hashes
 from enas.families.table import prepare_table, table_recipe
+from enas.honesty import note_ranking, note_test
 from enas.inputs import Tables, describe
 from enas.model import Model
 from enas.predict import Prediction, predict
@@ -47,8 +48,11 @@ class TableSource:
     def evaluate(self, model: Model, settings: Inference, run: Run) -> Evaluation:
         model = _of_table(model, run)
         table = self._tables.read("data_evaluate", model, settings)
-        size = settings.batch_size
-        return evaluate(model, table, seen_hashes(run), run.output_files, batch_size=size, progress=self.progress)
+        size, seen = settings.batch_size, seen_hashes(run)
+        result = evaluate(model, table, seen, run.output_files, batch_size=size, progress=self.progress)
+        if not settings.arc:
+            note_test(run, model, table, result, size, self.progress)
+        return result
 
     def predict(self, model: Model, settings: Inference, run: Run) -> Prediction:
         model = _of_table(model, run)
@@ -66,7 +70,7 @@ class TableSource:
         table = self._tables.match(self._training, model)
         n_samples = min(args.num_samples, table.n_samples)
         self.progress.line(f"----------Computing shap_values with {n_samples} examples and {table.n_features} features")
-        return explain(
+        result = explain(
             model,
             table,
             run.output_files,
@@ -75,6 +79,8 @@ class TableSource:
             seed=self.config.seed,
             progress=self.progress,
         )
+        note_ranking(run, result.attribution)
+        return result
 
     @property
     def _tables(self) -> Tables:

@@ -1,7 +1,6 @@
-"""How good the model is, on which rows, and beside what a simpler model or chance would give."""
+"""How good the model is, and on which rows."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,63 +113,3 @@ def read_notes(saved: Saved) -> list[str]:
     with reading(saved.output("evaluation.json")):
         facts = saved.evaluation or saved.validation
         return [shown(note) for note in facts["metrics"]["notes"]] if facts else []
-
-
-def linear_wins(saved: Saved, headline: Headline) -> str:
-    """A sentence if the linear baseline is ahead on the rows of the headline, else nothing."""
-    with reading(saved.output("honesty.json")):
-        linear = saved.honesty.get("linear")
-        if not linear:
-            return ""
-        theirs, ours = _value(linear["figure"]), headline.figure.get("value")
-        if not is_number(theirs) or not is_number(ours) or theirs <= ours:
-            return ""
-        return (
-            f"A linear model does better here: {shown(linear['name'])} has {headline.name} {fixed(theirs)}, "
-            f"the searched networks {fixed(ours)}."
-        )
-
-
-def list_honesty(saved: Saved) -> list[tuple[str, Markup, str]]:
-    """What was asked, the answer, and how to read it; one row per fact of ``honesty.json``."""
-    with reading(saved.output("honesty.json")):
-        return [*_honesty(saved.honesty)]
-
-
-def _honesty(facts: Facts) -> Iterator[tuple[str, Markup, str]]:
-    if one := facts.get("random_difference"):
-        n = f", {one['n']} random ones" if one.get("n") else ""
-        yield f"Search against random architectures{n}", estimate(one), _read_difference(one)
-    if one := facts.get("linear"):
-        figure = one["figure"]
-        yield (
-            f"Linear baseline: {shown(one['name'])}",
-            estimate(figure if isinstance(figure, dict) else {"value": figure}),
-            "Same split, same rows as the headline. What a network adds is what it has beyond this.",
-        )
-    if one := facts.get("kendall_tau"):
-        n = f", {one['n']} candidates" if one.get("n") else ""
-        text = "Rank correlation of the scores with shared weights and after retraining: 1 is the same order, 0 none."
-        yield f"Kendall’s τ{n}", Markup(fixed(one["value"])), text
-    if one := facts.get("ranking_stability"):
-        shares = [f"top {key.removeprefix('top')}: {100 * one[key]:.0f} %" for key in ("top20", "top100") if key in one]
-        text = "Features that stand among the first again when the model is fitted anew."
-        yield "Stability of the feature ranking", Markup(" · ").join(shares), text
-    if one := facts.get("validation_test_gap"):
-        text = "Validation minus test: what the choice by validation rows has flattered."
-        yield "Gap between validation and test", estimate(one), text
-
-
-def _read_difference(one: Facts) -> str:
-    low, high = one.get("low", math.nan), one.get("high", math.nan)
-    if not is_number(low) or not is_number(high):
-        return "Searched minus random, at the same budget."
-    if low > 0:
-        return "Searched minus random, at the same budget: the search is ahead."
-    if high < 0:
-        return "Searched minus random, at the same budget: random architectures are ahead."
-    return "Searched minus random, at the same budget: it cannot be told from chance."
-
-
-def _value(figure: object) -> Any:
-    return figure.get("value") if isinstance(figure, dict) else figure

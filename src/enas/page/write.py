@@ -13,8 +13,9 @@ from enas.page.errors import read_errors
 from enas.page.explained import read_explained
 from enas.page.facts import read_data, read_reproduction
 from enas.page.found import count_words, read_found
+from enas.page.honesty import linear_wins, list_honesty
 from enas.page.pictures import Album
-from enas.page.result import linear_wins, list_honesty, read_headline, read_notes, tabulate_metrics
+from enas.page.result import read_headline, read_notes, tabulate_metrics
 from enas.page.saved import Saved, read_saved
 from enas.page.text import shown
 from enas.run import Run, open_run, writing
