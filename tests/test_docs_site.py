@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from enas.config import Config, ImageConfig
 ROOT = Path(__file__).resolve().parents[1]
 LOADING = {"audio", "embed", "iframe", "img", "script", "source", "track", "video"}
 """Elements that load what their ``src`` names."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,24 @@ def test_what_pages_load_is_there(site: Path) -> None:
             continue
         local = [one.split("?")[0] for one in Resources(text).found if one and not one.startswith("data:")]
         assert [one for one in local if not (path.parent / one).resolve().is_file()] == []
+
+
+def test_search_works_in_pages_opened_from_the_disk(site: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("needs Chromium on the path (Debian: apt install chromium)")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page, requests = browser.new_page(), list[str]()
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto((site / "start" / "biologist.html").as_uri())
+        page.keyboard.press("/")
+        page.keyboard.type("checkpoint", delay=20)
+        page.locator(".md-search-result__item").first.wait_for()
+        assert "Configuration" in page.locator(".md-search-result__list").inner_text()
+        assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+        browser.close()
 
 
 def test_paths_of_the_machine_that_built_it_are_not_told(site: Path) -> None:
