@@ -1,8 +1,8 @@
 """What ``enas.auto(config)`` returns: the pipeline as four steps, each reading its data and writing its files."""
 
 import shlex
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from enas.config import Config, Inference, load_config
 from enas.console import Console
 from enas.progress import Progress
 from enas.run import Run, latest_run, open_run, writing
+from enas.trackers.mlflow_store import check_mlflow, log_to_mlflow
 from enas.warned import Warned
 
 if TYPE_CHECKING:
@@ -98,7 +99,11 @@ class Auto:
         self.progress.line("----------In Search stage")
         with self._take("search", ["search"], None, resume) as job, self.progress.into(job.run):
             self._run = job.run
-            return search_only(job.run, job.ready.family, job.ready.recipe, progress=self.progress, resumed=job.resumed)
+            found = search_only(
+                job.run, job.ready.family, job.ready.recipe, progress=self.progress, resumed=job.resumed
+            )
+        self._track(job.run)
+        return found
 
     def train(
         self, architecture: "str | Architecture | None" = None, *, resume: bool | str | Path = False
@@ -128,7 +133,7 @@ class Auto:
         self.progress.line("----------In Hyper & Training Search stage")
         with self._take(command, steps, architecture, resume) as job, self.progress.into(job.run):
             self._run = job.run
-            return train(
+            training = train(
                 job.run,
                 job.ready.family,
                 job.ready.recipe,
@@ -136,6 +141,8 @@ class Auto:
                 progress=self.progress,
                 resumed=job.resumed,
             )
+        self._track(job.run)
+        return training
 
     def cross_validate(
         self,
@@ -184,7 +191,7 @@ class Auto:
         self.progress.line("----------In Evaluation stage")
         settings = self.config.evaluator or Inference()
         run, model = self._load_model(settings)
-        with writing(run, "evaluate"), self.progress.into(run):
+        with self._writing(run, "evaluate"):
             result = self._source.evaluate(model, settings, run)
         self.progress.line(result.headline)
         self.progress.line(result.metrics.to_text())
@@ -199,7 +206,7 @@ class Auto:
         self.progress.line("----------In Prediction stage")
         settings = self.config.predictor or Inference()
         run, model = self._load_model(settings)
-        with writing(run, "predict"), self.progress.into(run):
+        with self._writing(run, "predict"):
             result = self._source.predict(model, settings, run)
         self.progress.line(f'Predicted values file is "{result.file}"')
         return result
@@ -210,7 +217,7 @@ class Auto:
         Raises: as `evaluate`.
         """
         run, model = self._load_model(self.config.evaluator or Inference())
-        with writing(run, "explain"), self.progress.into(run):
+        with self._writing(run, "explain"):
             result = self._source.explain(model, run)
         for line in result.summary:
             self.progress.line(line)
@@ -225,7 +232,7 @@ class Auto:
         """
         from enas.page import write_page
 
-        with writing(self.run, "report"):
+        with self._writing(self.run, "report"):
             file = write_page(self.run)
         self.progress.line(f'Report is "{file}"')
         return file
@@ -249,7 +256,20 @@ class Auto:
     ) -> "AbstractContextManager[Job]":
         from enas.job import Order, take
 
+        check_mlflow(self.config.mlflow)
         return take(Order(self.config, self._origin, command, steps, architecture, resume), self._source, self.progress)
+
+    @contextmanager
+    def _writing(self, run: Run, step: str) -> Iterator[None]:
+        """A step into a run: locked, its warnings kept, tracked in the end."""
+        check_mlflow(self.config.mlflow)
+        with writing(run, step), self.progress.into(run):
+            yield
+        self._track(run)
+
+    def _track(self, run: Run) -> None:
+        if self.config.mlflow:
+            log_to_mlflow(run, self.config.mlflow, self.progress)
 
     def _load_model(self, settings: Inference) -> tuple[Run, "Model"]:
         """The model, and the run that knows its training rows and takes its results: that of the checkpoint, if it lies

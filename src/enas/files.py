@@ -146,6 +146,19 @@ def plain(value: Any) -> Any:
     raise TypeError(f"JSON cannot hold {value!r} of type {type(value).__name__}")
 
 
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key with its path.
+
+    >>> dict(flatten({"trainer": {"batch_size": 64}, "seed": 0}))
+    {'trainer.batch_size': 64, 'seed': 0}
+    """
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
     """Append one JSON object as one line and flush it.
 

@@ -8,7 +8,7 @@ from typing import Any
 from enas.checkpoint import State
 from enas.config import Config, ImageConfig
 from enas.errors import RunError
-from enas.files import read_json
+from enas.files import flatten, read_json
 from enas.progress import Progress
 from enas.run import Run, describe_environment, latest_unfinished_run, open_run
 
@@ -32,6 +32,7 @@ FREE = (
     "max_memory",
     "checkpoint_seconds",
     "checkpoint_epochs",
+    "mlflow",
     "input_fn",
     "data_evaluate",
     "data_predict",
@@ -74,7 +75,7 @@ def check_config(run: Run, config: Config | ImageConfig) -> list[str]:
         RunError: it differs in what decides the result; the message names each such key.
     """
     with readable(run.config):
-        before, now = (dict(_flat(values)) for values in (read_json(run.config), config.model_dump(mode="json")))
+        before, now = (dict(flatten(values)) for values in (read_json(run.config), config.model_dump(mode="json")))
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     changed = [key for key in changed if not key.startswith(FREE)]
     grown = [key for key in changed if key in GROWING and _is_more(before.get(key), now.get(key))]
@@ -173,15 +174,6 @@ def check_growth(grown: Sequence[str], state: State) -> None:
     late = sorted(GROWING_IN_SEARCH & set(grown))
     if late and ("found" in state or state["search"]["drawn"].tensors):  # architectures to derive from are drawn
         raise RunError(f"{late[0]} cannot grow any more: the search is over; begin a new run, without --resume")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key with its path."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _is_more(before: object, now: object) -> bool:

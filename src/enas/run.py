@@ -7,6 +7,7 @@
     data.json               hashes of what was read
     steps.json              which command began it, its steps, and which of them are done
     metrics.jsonl           one JSON object a line, appended while the run goes on
+    mlflow.json             which run of MLflow it is, where it is logged there
     tensorboard/            the same as event files, where tensorboard is installed
     checkpoint/             where training stands, the last two times that this was kept
     leaderboard.csv         every derived candidate with its scores
@@ -75,6 +76,11 @@ class Run:
     def tensorboard(self) -> Path:
         """Directory of TensorBoard's event files."""
         return self.path / "tensorboard"
+
+    @property
+    def mlflow(self) -> Path:
+        """Which run of MLflow this one is, and what of it is there."""
+        return self.path / "mlflow.json"
 
     @property
     def steps(self) -> Path:

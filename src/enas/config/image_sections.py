@@ -42,6 +42,7 @@ from enas.config.values import (
     Count,
     Device,
     MaxMemory,
+    MlflowStore,
     Natural,
     Number,
     OptionalPath,
@@ -258,3 +259,4 @@ class ImageConfig(Section):
     checkpoint_seconds: CheckpointSeconds = 60
     checkpoint_epochs: CheckpointEpochs = None
     max_memory: MaxMemory = None
+    mlflow: MlflowStore = None

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from enas.config.image_sections import ImageConfig
 from enas.config.sections import Config, DataArgs, Section
@@ -27,7 +29,7 @@ def list_missing_files(config: Config | ImageConfig) -> list[str]:
 
 def resolve_paths(config: Config, folder: Path) -> Config:
     """All paths absolute: the files of a table start at its data_dir, the others at ``folder``."""
-    update: dict[str, Any] = {"trainer": _absolute(config.trainer, folder, "save_dir"), **_stages(config, folder)}
+    update: dict[str, Any] = {"trainer": _absolute(config.trainer, folder, "save_dir"), **_common(config, folder)}
     for key in TABLES:
         if section := getattr(config, key):
             update[key] = section.model_copy(update={"args": _resolve_table(section.args, folder)})
@@ -40,7 +42,7 @@ def resolve_paths(config: Config, folder: Path) -> Config:
 def resolve_image_paths(config: ImageConfig, folder: Path) -> ImageConfig:
     """All paths absolute; relative ones start at ``folder``."""
     trainer = _absolute(config.trainer, folder, *IMAGE_FOLDERS, "output_dir")
-    update: dict[str, Any] = {"trainer": trainer, **_stages(config, folder)}
+    update: dict[str, Any] = {"trainer": trainer, **_common(config, folder)}
     if config.data_predict:
         args = _absolute(config.data_predict.args, folder, "data_dir")
         update["data_predict"] = config.data_predict.model_copy(update={"args": args})
@@ -73,9 +75,21 @@ def _checkpoints(config: Config | ImageConfig) -> list[tuple[str, Path | None]]:
     return [(f"{key}.checkpoint_path", section.checkpoint_path) for key, section in sections if section]
 
 
-def _stages(config: Config | ImageConfig, folder: Path) -> dict[str, Any]:
+def _common(config: Config | ImageConfig, folder: Path) -> dict[str, Any]:
     sections = ((key, getattr(config, key)) for key in STAGES)
-    return {key: _absolute(section, folder, "checkpoint_path") for key, section in sections if section}
+    stages = {key: _absolute(section, folder, "checkpoint_path") for key, section in sections if section}
+    return stages | ({"mlflow": _resolve_store(config.mlflow, folder)} if config.mlflow else {})
+
+
+def _resolve_store(uri: str, folder: Path) -> str:
+    """A tracking URI, its folder or file absolute."""
+    scheme = urlsplit(uri).scheme
+    if scheme.startswith("http"):
+        return uri
+    if scheme == "sqlite":
+        return f"sqlite:///{_join(folder, Path(uri.removeprefix('sqlite:///'))).as_posix()}"
+    path = url2pathname(urlsplit(uri).path) if scheme == "file" else uri
+    return _join(folder, Path(path)).as_uri()
 
 
 def _resolve_table(args: DataArgs, folder: Path) -> DataArgs:

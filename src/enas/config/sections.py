@@ -15,6 +15,7 @@ from enas.config.values import (
     Device,
     Folds,
     MaxMemory,
+    MlflowStore,
     Natural,
     Number,
     OptionalPath,
@@ -260,3 +261,4 @@ class Config(Section):
     checkpoint_seconds: CheckpointSeconds = 60
     checkpoint_epochs: CheckpointEpochs = None
     max_memory: MaxMemory = None
+    mlflow: MlflowStore = None

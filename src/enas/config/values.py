@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -61,6 +62,22 @@ def _check_even(value: int) -> int:
     return value
 
 
+def _check_store(uri: str | None) -> str | None:
+    """The config is kept with the run and shown in its report, so it holds no password."""
+    if uri is None:
+        return None
+    parts = urlsplit(uri)
+    if parts.username or parts.password:
+        raise ValueError(
+            "should hold no user and password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead"
+        )
+    if len(parts.scheme) > 1 and parts.scheme not in ("file", "sqlite", "http", "https"):
+        raise ValueError("should be sqlite:///FILE, a folder (file:FOLDER), or a server (https://…)")
+    if parts.scheme == "sqlite" and (not uri.startswith("sqlite:///") or not uri[10:]):
+        raise ValueError("should name a file: sqlite:///mlflow.db")
+    return uri
+
+
 NOT_BOOL = BeforeValidator(_refuse_bool)  # bounds go before it; pydantic writes those behind it wrongly in the schema
 EVEN = AfterValidator(_check_even)
 Count = Annotated[int, Field(ge=1, lt=2**31), NOT_BOOL]
@@ -92,3 +109,9 @@ CheckpointEpochs = Annotated[
     int | None, Field(ge=1, description="Epochs between two checkpoints; null: by seconds only."), NOT_BOOL
 ]
 MaxMemory = Annotated[Number | None, Field(gt=0, description="GiB that the process may take; null: no limit.")]
+MlflowStore = Annotated[
+    str | None,
+    BeforeValidator(_blank_is_none),
+    AfterValidator(_check_store),
+    Field(description="MLflow's tracking URI, such as sqlite:///mlflow.db, a folder or a server; null: no MLflow."),
+]
