@@ -36,6 +36,7 @@ from enas.config.file import apply_overrides, read_source
 SHORT_TABLES = ["trainer.max_number_of_epoches_in_search=2", "trainer.max_number_of_epoches_in_fixed=3"]
 SHORT_IMAGES = [
     *("trainer.num_epochs=1", "trainer.controller_train_steps=1", "trainer.n_derived=3", "retrain.num_epochs=1"),
+    "compare_with_random=false",
 ]
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<comment>.*?) -->\n)?^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$",
