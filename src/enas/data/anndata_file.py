@@ -23,7 +23,7 @@ from enas.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-SHARE = 0.25
+SHARE = 0.125
 """Of the free memory; a larger matrix stays in its file."""
 
 _NUMBERS = "biuf"  # kinds of NumPy

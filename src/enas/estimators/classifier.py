@@ -118,18 +118,32 @@ class ENASClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         self.loss = loss
         self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+        *,
+        label_key: str | None = None,
+        layer: str | None = None,
+        batch_key: str | None = None,
+    ) -> Self:
         """Search and train.
 
         Args:
-            X: (n, p).
+            X: (n, p), or an AnnData.
             y: (n,) labels of any kind.
             sample_weight: (n,), not negative: a row of weight 2 counts as two.
             groups: (n,); rows of one group are never in training and validation at once.
+            label_key: of an AnnData: the column of obs to be predicted, in place of y.
+            layer: of an AnnData: a layer, or "raw"; None: X.
+            batch_key: of an AnnData: a column of obs, in place of groups.
 
         Raises:
             ValueError: data or parameters that cannot be used; of ours, it is a DataError or ConfigError, too.
         """
+        X, y, groups, names = self._unpack(X, y, groups, label_key, layer, batch_key)
         X, y = validate_data(
             self,
             X,
@@ -139,6 +153,7 @@ class ENASClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
             ensure_all_finite="allow-nan",
             ensure_min_samples=2,
         )
+        self._name_features(names)
         check_classification_targets(y)
         seed, n_rows = self._seed(), X.shape[0]
         weights = check_weights(sample_weight, n_rows)

@@ -27,18 +27,32 @@ class ENASRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         n_features_in_, feature_names_in_: as in scikit-learn.
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+        *,
+        label_key: str | list[str] | None = None,
+        layer: str | None = None,
+        batch_key: str | None = None,
+    ) -> Self:
         """Search and train.
 
         Args:
-            X: (n, p).
+            X: (n, p), or an AnnData.
             y: (n,) or (n, t).
             sample_weight: (n,), not negative: a row of weight 2 counts as two.
             groups: (n,); rows of one group are never in training and validation at once.
+            label_key: of an AnnData: the column, or columns, of obs to be predicted, in place of y.
+            layer: of an AnnData: a layer, or "raw"; None: X.
+            batch_key: of an AnnData: a column of obs, in place of groups.
 
         Raises:
             ValueError: data or parameters that cannot be used; of ours, it is a DataError or ConfigError, too.
         """
+        X, y, groups, names = self._unpack(X, y, groups, label_key, layer, batch_key)
         X, y = validate_data(
             self,
             X,
@@ -50,6 +64,7 @@ class ENASRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
             y_numeric=True,
             ensure_min_samples=2,
         )
+        self._name_features(names)
         seed, n_rows = self._seed(), X.shape[0]
         weights = check_weights(sample_weight, n_rows)
         values = y.reshape(n_rows, -1).astype(np.float32)

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from sklearn.utils import check_array, check_consistent_length
 
 from enas.data.dataset import FloatArray, IntArray
 from enas.data.hashing import row_hashes
+from enas.data.matrix import BlockMatrix, Matrix
 from enas.data.splits import Split
 from enas.estimators.settings import InputError
 
@@ -71,6 +72,16 @@ def dense(features: Any, rows: IntArray) -> FloatArray:
         out[start : start + len(block)] = block
         start += len(block)
     return out
+
+
+def take_features(features: Any, rows: IntArray) -> Matrix:
+    """These rows; sparse ones stay sparse."""
+    if not issparse(features):
+        return dense(features, rows)
+    taken = csr_matrix(features[rows])
+    taken.sum_duplicates()
+    n, p = taken.shape
+    return BlockMatrix(taken, (n, p), taken.nnz / max(1, n * p))
 
 
 def dense_blocks(features: Any, rows: IntArray) -> Iterator[FloatArray]:

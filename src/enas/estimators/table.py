@@ -10,16 +10,23 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from enas.attribution import Attribution, attribute
+from enas.data.anndata_result import annotate, find_rows
 from enas.data.dataset import Dataset, Target
+from enas.data.matrix import Matrix
+from enas.estimators.anndata_input import is_anndata, match_names, take_column, unpack
 from enas.estimators.inference import compute_outputs, computing_threads
-from enas.estimators.rows import Merged, dense, dense_blocks
-from enas.estimators.settings import make_config
+from enas.estimators.rows import Merged, dense, dense_blocks, take_features
+from enas.estimators.settings import InputError, make_config
 from enas.estimators.training import draw_seed, make_leaderboard, make_progress, run_fit, sklearn_errors
 from enas.families.table import prepare_table, table_recipe
 from enas.fit import Fitted
 from enas.metrics.rewards import Reward
 from enas.metrics.scorers import make_reward
+from enas.model import probabilities_of
 from enas.table_model import TableModel
+
+N_EXPLAINED = 80
+"""Observations whose Shapley values make the importance that is written into an AnnData."""
 
 N_BACKGROUND = 100
 """Training rows that stand for "what is usual" in an explanation."""
@@ -86,13 +93,58 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         with computing_threads(self.n_jobs):
             return attribute(self.model_, dense(features, np.arange(features.shape[0])), self._background)
 
+    def annotate(self, adata: Any) -> None:
+        """Write what the model makes of an AnnData into it, features matched by name.
+
+        ``obs["enas_prediction"]``; of a classifier ``obs["enas_probability"]`` of that class; ``obsm["X_enas"]``, what
+        the last layer reads (see `TableModel.embeddings`); ``var["enas_importance"]``, mean absolute Shapley values of
+        up to 80 observations, summed over the outputs, NaN for variables that the model does not know.
+
+        Raises:
+            ValueError: the model was not trained on an AnnData or a DataFrame, or variables are missing.
+        """
+        features = self._checked(adata)
+        n_rows, names = features.shape[0], self.model_.feature_names
+        rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, N_EXPLAINED)).astype(np.int64))
+        with computing_threads(self.n_jobs):
+            outputs = self._outputs(adata)
+            blocks = dense_blocks(features, np.arange(n_rows))
+            embeddings = np.concatenate([part for block in blocks for part in self.model_.embeddings(block)])
+            values = attribute(self.model_, dense(features, rows), self._background).values
+        model = self.model_
+        probabilities = probabilities_of(outputs) if model.classes else outputs
+        found = find_rows(probabilities, embeddings, model.classes, model.target_names)
+        importance = np.abs(values).mean(axis=1, dtype=np.float64).sum(axis=0)
+        annotate(adata, replace(found, var=dict(zip(names, importance.tolist(), strict=True))))
+
+    def _unpack(
+        self, X: Any, y: Any, groups: Any, label_key: str | list[str] | None, layer: str | None, batch_key: str | None
+    ) -> tuple[Any, Any, Any, tuple[str, ...] | None]:
+        """Features, labels, groups and the features' names of what may be an AnnData."""
+        self._layer = layer
+        if not is_anndata(X):
+            if label_key is not None or layer is not None or batch_key is not None:
+                raise InputError("label_key, layer and batch_key are of AnnData objects, and X is none")
+            return X, y, groups, None
+        if (label_key is None) == (y is None) or (batch_key is not None and groups is not None):
+            raise InputError("labels are named by label_key or given as y, groups by batch_key or as groups")
+        unpacked = unpack(X, layer)
+        y = y if label_key is None else take_column(X, label_key, "label_key")
+        groups = groups if batch_key is None else take_column(X, batch_key, "batch_key")
+        return unpacked.features, y, groups, unpacked.names
+
+    def _name_features(self, names: tuple[str, ...] | None) -> None:
+        """As scikit-learn keeps them, which knows none of an AnnData."""
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
+
     def _train(self, features: Any, target: Target, merged: Merged, labels: NDArray[Any] | None, seed: int) -> None:
         """Search and train on distinct rows; ``target`` is theirs, ``labels`` are the classes."""
         with sklearn_errors():
             config = make_config(self.get_params(deep=False), seed)
             reward = self._reward(target, labels)
             weights = merged.weights * (len(merged.weights) / merged.weights.sum())
-            table = self._dataset(dense(features, merged.rows), target)
+            table = self._dataset(take_features(features, merged.rows), target)
             with computing_threads(self.n_jobs):
                 progress = make_progress(self.verbose)
                 family = prepare_table(
@@ -109,7 +161,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
     def _reward(self, target: Target, labels: NDArray[Any] | None) -> Reward | None:
         return None if self.reward is None else make_reward(self.reward, target.values, labels)
 
-    def _dataset(self, features: NDArray[np.float32], target: Target) -> Dataset:
+    def _dataset(self, features: Matrix, target: Target) -> Dataset:
         n_rows, n_features = features.shape
         names = getattr(self, "feature_names_in_", None)
         made_up = (f"feature_{i}" for i in range(n_features))
@@ -136,6 +188,10 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
     def _checked(self, X: Any) -> Any:
         """``X`` as at training; sparse stays sparse."""
         check_is_fitted(self)
+        if is_anndata(X):
+            if not hasattr(self, "feature_names_in_"):
+                raise InputError("the model was trained without names of features, so those of an AnnData say nothing")
+            return match_names(unpack(X, self._layer), self.feature_names_in_)
         return validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32, ensure_all_finite="allow-nan")
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
