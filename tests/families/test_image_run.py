@@ -26,12 +26,14 @@ def test_all_files_are_there(finished: Auto) -> None:
     assert path.parent == finished.config.trainer.save_dir / "enas" / "pictures"
     assert finished.run.finished
     found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file() and file.name[0] != "."}
+    found = {name for name in found if not name.startswith("tensorboard/")}  # there if tensorboard is installed
     inside = {"config.json", "environment.json", "data.json", "metrics.jsonl", "leaderboard.csv"}
     inside |= {"steps.json", "checkpoint/newest.safetensors"}
     inside |= {"best_architecture.json", "models/model.json", "models/candidate_1.safetensors"}
+    inside |= {"models/linear_1.safetensors", "models/linear_2.safetensors"}
     made = {f"enas_{name}.{suffix}" for name in PICTURES for suffix in ("svg", "png")}
     made |= {f"enas_{name}.{suffix}" for name in ("confusion_matrix", "roc_curves") for suffix in ("pdf", "png")}
-    made |= {"validation.json", "evaluation.json", "enas_misclassified.csv", "enas_misclassified.png"}
+    made |= {"validation.json", "honesty.json", "evaluation.json", "enas_misclassified.csv", "enas_misclassified.png"}
     made |= {"enas_predicted_result_data_frame.csv", "enas_explained_images.csv"}
     made |= {
         "enas_attribution_maps.safetensors",
