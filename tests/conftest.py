@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from documents import Reader
+
     from enas.automl import Auto
     from enas.table_model import TableModel
 
@@ -128,6 +130,18 @@ def open_auto(tables: Path, log: Log, one_thread: None) -> "Callable[..., Auto]"
         return enas.auto(quick | (config or {}), run=run, overrides=overrides, progress=log)
 
     return open_it
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> "Reader":
+    """In a folder with what documents suppose."""
+    from documents import Reader, write_images, write_table
+
+    write_table(tmp_path)
+    write_images(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1] / "src"))
+    return Reader(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,12 @@
-"""The code in every document runs; documents.py tells how."""
+"""The code in documents runs; documents.py tells how. A translation has the same code: test_readme_translated.py."""
 
 from pathlib import Path
 
 import pytest
-from documents import Reader, run_bash, write_images, write_table
+from documents import Reader, run_bash
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-@pytest.fixture
-def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Reader:
-    """In a folder with what documents suppose."""
-    write_table(tmp_path)
-    write_images(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
-    return Reader(tmp_path)
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -64,8 +64,9 @@ def test_tables(jupyter: Config, tmp_path: Path) -> None:
         tmp_path,
         {
             "unseen": "evaluation.n_rows - evaluation.n_seen",
-            "network": "network_right.mean()",
-            "linear": "linear_right.mean()",
+            "network": "evaluation.metrics.accuracy.value",
+            "linear": "max(rival['figure']['value'] for rival in honesty['linear'])",
+            "random": "honesty['random_difference']['value']",
             "causal": "len(found) / n_used",
             "n_causal": "len(found)",
             "products": "scores['network'].mean()",
@@ -76,6 +77,7 @@ def test_tables(jupyter: Config, tmp_path: Path) -> None:
     assert found["unseen"] == 100
     assert found["network"] > 0.9
     assert found["linear"] > 0.9
+    assert abs(found["random"]) < 0.1
     assert found["causal"] > 0.5
     assert found["n_causal"] >= 5
     assert found["products"] > 0.8

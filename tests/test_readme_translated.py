@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
-from documents import Block, blocks
+from documents import Block, Reader, blocks
 
 from enas.config.file import read_source
 
@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 QUICK_START = "快速开始"
+DEEP = " " * 20  # a line of a listing that goes on with what the line above says
 FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,7 +32,7 @@ SECTIONS = list(zip_longest(sections(ENGLISH), sections(CHINESE), fillvalue=("no
 
 
 def meaning(block: Block, folder: Path) -> object:
-    """What a block says apart from comments; of a listing, its first column."""
+    """What a block says apart from comments; of a listing, the first column."""
     if block.language == "python":
         return ast.dump(ast.parse(block.code))
     if block.language == "bash":
@@ -41,7 +42,8 @@ def meaning(block: Block, folder: Path) -> object:
         file = folder / "config.json"
         file.write_text(block.code, encoding="utf-8")
         return read_source(file)[0]
-    return [re.split(r"\s{2,}", line.strip())[0] for line in block.code.splitlines()]
+    entries = [line for line in block.code.splitlines() if not line.startswith(DEEP)]
+    return [re.split(r"\s{2,}", line.strip())[0] for line in entries]
 
 
 @pytest.mark.parametrize(("english", "chinese"), SECTIONS, ids=[english for (english, _), _ in SECTIONS])
@@ -78,3 +80,9 @@ def test_links_lead_somewhere() -> None:
     anchors = {f"#{heading.lower()}" for heading in re.findall(r"^#+ (.+)$", CHINESE, re.MULTILINE)}
     for target in re.findall(r"\]\(([^)]+)\)", CHINESE):
         assert target in anchors or (ROOT / target).exists(), target
+
+
+def test_the_quick_start_runs(reader: Reader) -> None:
+    quick_start = reader.folder / "quick_start.md"
+    quick_start.write_text(CHINESE.split(f"## {QUICK_START}\n")[1].split("\n## ")[0], encoding="utf-8")
+    assert reader.follow(quick_start) == 2
