@@ -7,7 +7,7 @@ import pytest
 
 from enas.config import load_image_config
 from enas.demo_digits import CONFIG, demo_config, run_demo
-from enas.run import open_run
+from enas.runs import open_run
 
 
 def test_the_config_is_valid() -> None:

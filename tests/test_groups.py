@@ -43,7 +43,7 @@ def train(folder: Path, *, n_patients: int = N_PATIENTS, **options: Any) -> tupl
 
 def test_leaking_patients_give_a_high_score_and_keeping_them_apart_does_not(tmp_path: Path) -> None:
     from enas.page import write_page
-    from enas.run import open_run
+    from enas.runs import open_run
 
     apart, log, run = train(tmp_path, group_column="patient")
     (tmp_path / "leaking").mkdir()

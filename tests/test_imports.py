@@ -23,7 +23,7 @@ except SystemExit as end:
     "code",
     [
         "import enas; enas.__version__, enas.auto",
-        "import enas.errors, enas.progress, enas.config, enas.run, enas.files, enas.cli",
+        "import enas.errors, enas.progress, enas.config, enas.run, enas.runs, enas.files, enas.cli",
         HELP,
     ],
     ids=["import enas", "import the light modules", "enas --help"],

@@ -13,7 +13,7 @@ import pytest
 
 from enas.errors import ConfigError, RunError
 from enas.files import write_json
-from enas.run import check_name, create_run, latest_run, latest_unfinished_run, open_run
+from enas.runs import check_name, create_run, latest_run, latest_unfinished_run, open_run
 
 NOW = datetime(2019, 12, 25, 10, 37, 54)
 

@@ -11,7 +11,7 @@ import pytest
 from enas.automl import Auto
 from enas.console import Silent
 from enas.errors import RunError
-from enas.run import create_run
+from enas.runs import create_run
 from enas.show import show_run
 from enas.warned import FILE, Warned, read_warnings
 

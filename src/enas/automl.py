@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from enas.config import Config, Inference, load_config
 from enas.console import Console
 from enas.progress import Progress
-from enas.run import Run, latest_run, open_run, writing
+from enas.run import Run, writing
+from enas.runs import latest_run, open_run
 from enas.trackers.mlflow_store import check_mlflow, log_to_mlflow
 from enas.warned import Warned
 

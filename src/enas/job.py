@@ -21,7 +21,8 @@ from enas.memory import first_line, is_out_of_memory
 from enas.memory_plan import plan_parts
 from enas.progress import Progress, show_seconds
 from enas.resume import check_config, check_data, check_environment, check_growth, find_run
-from enas.run import Run, create_fold, create_run, writing
+from enas.run import Run, writing
+from enas.runs import create_fold, create_run
 from enas.search_space import Architecture, MicroSpace
 
 

@@ -10,7 +10,8 @@ from enas.config import Config, ImageConfig
 from enas.errors import RunError
 from enas.files import flatten, read_json
 from enas.progress import Progress
-from enas.run import Run, describe_environment, latest_unfinished_run, open_run
+from enas.run import Run
+from enas.runs import describe_environment, latest_unfinished_run, open_run
 
 GROWING = {
     "trainer.max_number_of_epoches_in_search",

@@ -8,7 +8,8 @@ from enas.cross_validation.result import JUDGED, read_result
 from enas.files import read_json
 from enas.metrics.text import align
 from enas.printable import printable
-from enas.run import Run, open_run
+from enas.run import Run
+from enas.runs import open_run
 from enas.warned import FILE as WARNINGS
 from enas.warned import read_warnings
 

@@ -15,7 +15,7 @@ from enas.families.table import TableFamily, prepare_table, table_recipe
 from enas.families.table_learners import SharedDense
 from enas.fit import Fit
 from enas.journal import Journal
-from enas.run import create_run
+from enas.runs import create_run
 from enas.search_space import Architecture
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -22,7 +22,7 @@ from enas.files import PARTIAL_PREFIX
 
 Files = dict[str, bytes]
 
-NO_TIMES = {"checkpoint_seconds": 600, "checkpoint_epochs": 1}
+NO_TIMES = {"checkpoint_seconds": 600, "checkpoint_epochs": 1, "compare_with_random": False}
 
 
 def quick_study(folder: Path, *, runs: Path | None = None, **settings: Any) -> Study:

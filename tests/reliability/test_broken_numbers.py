@@ -24,7 +24,8 @@ from enas.families.table_source import TableSource
 from enas.family import Family
 from enas.journal import Journal
 from enas.model_files import load_model
-from enas.run import Run, create_run
+from enas.run import Run
+from enas.runs import create_run
 from enas.search_space import Architecture
 from enas.train import Training, train
 from enas.training import Learner

@@ -30,7 +30,7 @@ from reliability.studies import Study, differing, files_of, image_study
 import enas
 from enas.errors import DataError, EnasError, RunError
 from enas.files import read_json
-from enas.run import create_run, latest_unfinished_run
+from enas.runs import create_run, latest_unfinished_run
 
 
 @contextmanager

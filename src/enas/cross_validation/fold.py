@@ -22,7 +22,8 @@ from enas.memory import first_line, is_out_of_memory
 from enas.metrics import ClassificationMetrics
 from enas.model import run_model
 from enas.progress import Progress
-from enas.run import Run, open_run, writing
+from enas.run import Run, writing
+from enas.runs import open_run
 from enas.train import train
 from enas.warned import Warned
 
@@ -106,7 +107,7 @@ class Pipeline:
             run, begun = open_run(path), True
             if "train" in run.plan()["done"]:
                 return run
-        config = self.config.model_copy(update={"seed": fold.seed})
+        config = self.config.model_copy(update={"seed": fold.seed, "compare_with_random": False})
         order = Order(config, None, "cv", ("train", "evaluate"), None, path if begun else False, path)
         source = FoldRows(data, fold.split.train, config, progress)
         with take(order, source, progress) as job, progress.into(job.run):

@@ -21,7 +21,8 @@ from typing import Any
 from enas.config import Config, ImageConfig
 from enas.errors import RunError
 from enas.files import read_json, write_json
-from enas.run import Run, describe_environment, make_new_directory, runs_of
+from enas.run import Run
+from enas.runs import describe_environment, make_new_directory, runs_of
 
 PLAN = "plan.json"
 RESULT = "cv.json"

@@ -18,7 +18,8 @@ from enas.page.pictures import Album
 from enas.page.result import read_headline, read_notes, tabulate_metrics
 from enas.page.saved import Saved, read_saved
 from enas.page.text import shown
-from enas.run import Run, open_run, writing
+from enas.run import Run, writing
+from enas.runs import open_run
 
 FILE = "report.html"
 """In ``output_files``."""
