@@ -18,7 +18,7 @@ from enas.runs import check_name, create_run, latest_run, latest_unfinished_run,
 NOW = datetime(2019, 12, 25, 10, 37, 54)
 
 HOLD = (
-    "import sys; from pathlib import Path; from enas.run import open_run\n"
+    "import sys; from pathlib import Path; from enas.runs import open_run\n"
     "with open_run(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
 )
 
