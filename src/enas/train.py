@@ -57,6 +57,7 @@ def train(
     architecture: Architecture | None = None,
     progress: Progress,
     resumed: State | None = None,
+    draws: bool = True,
 ) -> Training:
     """Fit and fill ``run``; the caller holds its lock.
 
@@ -67,6 +68,7 @@ def train(
         architecture: retrain just this one, without a search.
         progress: where the log goes.
         resumed: the run's last checkpoint; None: from the beginning.
+        draws: whether the run gets pictures.
 
     Raises:
         RunError: training broke down; the last good state, if there is one, is in ``run.models``.
@@ -82,10 +84,10 @@ def train(
             raise RunError(f"{error}; evaluator.checkpoint_path takes the last good state, {run.models}") from None
         keep(fit.state())
     run.log(stage="search and retraining", seconds=round(fit.journal.deadline.elapsed, 3))
-    return _write_all(run, family, fitted, progress)
+    return _write_all(run, family, fitted, progress, draws)
 
 
-def _write_all(run: Run, family: Family, fitted: Fitted, progress: Progress) -> Training:
+def _write_all(run: Run, family: Family, fitted: Fitted, progress: Progress, draws: bool) -> Training:
     """Every file of what was found; the choice, which marks a finished run, last."""
     save_model(fitted.model, run.models)
     with progress.stage("linear models for comparison", 2 * fitted.folds.n_folds) as advance:
@@ -95,7 +97,8 @@ def _write_all(run: Run, family: Family, fitted: Fitted, progress: Progress) -> 
     how = describe_held_out(fitted)
     best = fitted.candidates[int(fitted.selection.shares.argmax())]
     write_leaderboard(run.leaderboard, fitted.space, fitted.search.derived if fitted.search else (), fitted)
-    family.draw(run, best.architecture)
+    if draws:
+        family.draw(run, best.architecture)
     curves = draw_points(fitted.model, fitted.held_out, fitted.folds.judged_labels)
     write_json(run.output_files / "validation.json", {"rows": how, "metrics": metrics.to_dict(), "curves": curves})
     write_json(

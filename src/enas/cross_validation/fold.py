@@ -111,8 +111,15 @@ class Pipeline:
         order = Order(config, None, "cv", ("train", "evaluate"), None, path if begun else False, path)
         source = FoldRows(data, fold.split.train, config, progress)
         with take(order, source, progress) as job, progress.into(job.run):
-            family, recipe = job.ready.family, job.ready.recipe
-            train(job.run, family, recipe, architecture=job.architecture, progress=progress, resumed=job.resumed)
+            train(
+                job.run,
+                job.ready.family,
+                job.ready.recipe,
+                architecture=job.architecture,
+                progress=progress,
+                resumed=job.resumed,
+                draws=False,  # nobody looks at fifteen of them
+            )
         return job.run
 
     def _judge(self, data: TrainingRows, fold: Fold, run: Run, progress: Progress) -> None:
