@@ -73,7 +73,7 @@ class Pipeline:
     """What is done in every fold.
 
     Args:
-        config: all settings; each fold has a seed of its own.
+        config: all settings; each fold has a seed of its own, and no random architectures beside what it found.
         folder: of the cross-validation.
     """
 
