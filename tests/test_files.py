@@ -180,3 +180,14 @@ def test_truncated_tensors_are_damaged(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(RunError, match="is damaged, it is not safetensors"):
         read_tensors(path)
+
+
+def test_equal_tensors_and_metadata_are_equal_bytes(tmp_path: Path) -> None:
+    """safetensors lays several entries of metadata out in any order."""
+    metadata = {name: f"é {name}" for name in "zyxabc"}
+    for i in range(8):
+        write_tensors(tmp_path / f"{i}.safetensors", {"a": np.arange(3.0)}, metadata)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    arrays, found = read_tensors(tmp_path / "0.safetensors")
+    assert found == metadata
+    assert arrays["a"].tolist() == [0, 1, 2]

@@ -231,7 +231,20 @@ def write_tensors(
     # save() takes the raw memory, so what is transposed or sliced must be laid out first (a 0-d array stays 0-d).
     arrays = {name: np.asarray(_to_numpy(tensor), order="C") for name, tensor in tensors.items()}
     with replacing(path) as partial:
-        partial.write_bytes(save(arrays, dict(metadata or {})))
+        data = save(arrays, dict(metadata or {}))
+        header = _ordered_header(data)
+        with partial.open("wb") as file:
+            file.write(header)
+            file.write(memoryview(data)[len(header) :])
+
+
+def _ordered_header(data: bytes) -> bytes:
+    """The header of safetensors, its metadata sorted: equal content is equal bytes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return data[:8] + text.ljust(end - 8) if len(header["__metadata__"]) > 1 and len(text) <= end - 8 else data[:end]
 
 
 def _to_numpy(tensor: "torch.Tensor | NDArray[Any]") -> "NDArray[Any]":
