@@ -40,13 +40,14 @@ def jupyter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
         yield Config(KernelManager={} if sys.platform == "win32" else files)
 
 
-def run(name: str, jupyter: Config, folder: Path, wanted: dict[str, str]) -> dict[str, Any]:
-    """Run a notebook in a folder.
+def run(name: str, jupyter: Config, folder: Path, wanted: dict[str, str], first: str = "") -> dict[str, Any]:
+    """Run a notebook in a folder, after a cell with the code that is to come first.
 
     Returns:
         The values of the expressions that are wanted, as JSON knows them, at the notebook's end.
     """
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
     values = ", ".join(f"{key!r}: {expression}" for key, expression in wanted.items())
     notebook.cells.append(nbformat.v4.new_code_cell(f"import json\nprint(json.dumps({{{values}}}))"))
     resources = {"metadata": {"path": str(folder)}}
@@ -110,3 +111,29 @@ def test_images(jupyter: Config, tmp_path: Path) -> None:
     assert found["runs"] == 2
     assert Path(found["report"]).is_file()
     assert (tmp_path / "cells.svg").is_file()
+
+
+@pytest.mark.parametrize("cells", ["of scanpy", "simulated"])
+def test_anndata(jupyter: Config, tmp_path: Path, cells: str) -> None:
+    pytest.importorskip("anndata", reason="the notebook on AnnData is not tested: anndata is not installed")
+    if cells == "of scanpy":
+        pytest.importorskip("scanpy", reason="the cells of scanpy are not tested: scanpy is not installed")
+    found = run(
+        "anndata",
+        jupyter,
+        tmp_path,
+        {
+            "n_cells": "adata.n_obs",
+            "n_tested": "len(tested)",
+            "network": "right['network'].mean()",
+            "annotated": "[*adata.obs, *adata.obsm, *adata.var]",
+            "genes": "genes.index[:20].tolist()",
+        },
+        first="" if cells == "of scanpy" else "import sys\nsys.modules['scanpy'] = None",
+    )
+    assert {"enas_prediction", "enas_probability", "X_enas", "enas_importance"} <= set(found["annotated"])
+    assert found["n_tested"] == pytest.approx(found["n_cells"] / 3, abs=1)
+    assert found["network"] > 0.6
+    assert (tmp_path / "annotated.h5ad").is_file()
+    if cells == "simulated":
+        assert sum(gene.startswith("marker") for gene in found["genes"]) >= 10
