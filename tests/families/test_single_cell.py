@@ -1,5 +1,6 @@
 """A study on AnnData files: real cells, results in copies of the files, memory that does not hold the dense matrix."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -131,17 +132,15 @@ PEAK = """
 import resource, sys
 import enas
 from enas.console import Silent
-study = enas.auto(sys.argv[1], progress=Silent())
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-study.train()
-print(before // 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+enas.auto(sys.argv[1], progress=Silent()).train()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in KiB")
 def test_a_fit_on_a_file_takes_far_less_memory_than_its_dense_form(tmp_path: Path) -> None:
-    """20,000 x 20,000 with 5 % filled: 1.6 GB dense; max_memory leaves its 160 MB in the file."""
+    """20,000 x 20,000 with 5 % filled: 1,526 MiB dense; max_memory leaves its 160 MB in the file."""
     n = 20_000
     x = csr_matrix(random_array((n, n), density=0.05, format="csr", dtype=np.float32, rng=np.random.default_rng(0)))
     adata = anndata.AnnData(x)
@@ -151,9 +150,8 @@ def test_a_fit_on_a_file_takes_far_less_memory_than_its_dense_form(tmp_path: Pat
     train = {"h5ad": str(tmp_path / "cells.h5ad"), "label_key": "type"}
     trainer = {"max_number_of_epoches_in_search": 1, "max_number_of_epoches_in_fixed": 1, "top_k_candidates": 1}
     config = config_of(tmp_path, train, preprocessing={"screen": 200}, trainer=trainer, max_memory=1.0)
-    (tmp_path / "config.json").write_text(__import__("json").dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config))
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(tmp_path / "config.json")], capture_output=True, text=True, check=True
     )
-    before, peak = map(int, done.stdout.split()[-2:])
-    assert peak - before < 800, f"{peak} MiB, of which {before} before"
+    assert int(done.stdout.split()[-1]) < 1200  # MiB, with some 450 of code; measured: 988
