@@ -1,7 +1,7 @@
 """Real cells: ``python benchmarks/single_cell.py [--folds 3] [--output FILE]``; needs ``pip install "enas[bench]"``.
 
 700 blood cells of ten types and 765 genes, which scanpy brings along (``pbmc68k_reduced``), as a sparse matrix. All of
-it, the search included, is fitted on the training folds alone, beside logistic regression on the same folds. Each method
+it, the search included, is fitted on the training folds alone, beside logistic regression on the same folds. A method
 runs in a process of its own, which tells its seconds and its peak of memory.
 """
 
