@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from enas.data.dataset import Dataset
-from enas.errors import DataError
+from enas.errors import DataError, RunError
 from enas.export.row_blocks import read_blocks
 
 NAMES = ("a", "b", "c")
@@ -61,6 +61,32 @@ def test_parquet(tmp_path: Path, log: Any) -> None:
     blocks = read(tmp_path / "data.parquet", log, max_rows=2)
     assert [list(block.sample_ids) for block in blocks] == [["x", "y"], ["z"]]
     assert_array_equal(np.concatenate([block.features for block in blocks]), np.arange(1, 10).reshape(3, 3))
+
+
+def test_parquet_of_any_row_groups_and_widths(tmp_path: Path, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small blocks of columns, and rows that lie on the disk meanwhile."""
+    monkeypatch.setattr("enas.data.parquet.BLOCK_BYTES", 2_000)
+    monkeypatch.setattr("enas.data.parquet_blocks.BLOCK_BYTES", 500)
+    values = np.random.default_rng(0).normal(size=(97, 11)).astype(np.float32)
+    values[3, 4] = np.nan
+    names = tuple(f"g{j}" for j in range(11))
+    frame = pl.DataFrame({"day": ["?"] * 97, **{name: values[:, j] for j, name in enumerate(names)}, "note": "x"})
+    frame = frame.with_columns(pl.when(pl.col("g4").is_nan()).then(None).otherwise(pl.col("g4")).alias("g4"))
+    for size in (7, 97):
+        frame.write_parquet(tmp_path / "data.parquet", row_group_size=size)
+        blocks = list(read_blocks(tmp_path / "data.parquet", names[::-1], by_name=True, progress=log))
+        assert [block.n_samples for block in blocks][:2] == [11, 11]
+        assert_array_equal(np.concatenate([block.features for block in blocks]), values[:, ::-1])
+        assert [name for block in blocks for name in block.sample_ids] == ["?"] * 97
+    assert "1 columns that the model does not know are left out" in log.text
+
+
+def test_parquet_needs_room(tmp_path: Path, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pl.DataFrame({"a": [1.0] * 99, "b": [2.0] * 99, "c": [3.0] * 99}).write_parquet(tmp_path / "data.parquet")
+    monkeypatch.setattr("enas.data.parquet_blocks.BLOCK_BYTES", 100)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(RunError, match=r"cannot write to .*nowhere: .*name another folder in TMPDIR"):
+        read(tmp_path / "data.parquet", log)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 # Reading few columns at once keeps the peak near the matrix alone; reading many keeps the passes over the footer few.
-_COLUMNS_BYTES = 64 * 1024 * 1024
+BLOCK_BYTES = 64 * 1024 * 1024
 # One value in a million cells takes a few bytes: more than this is a trap or a damaged footer, not data.
 _MAX_RATIO, _UNPACKED_FREELY = 1000, 64 * 2**20
 _INDEX_OF_PANDAS = "__index_level_0__"
@@ -46,20 +47,20 @@ def read_parquet(path: Path, reading: Reading) -> RawTable:
     """
     import polars as pl
 
-    _probe(path)
+    probe(path)
     try:
         return _read(pl.scan_parquet(path, glob=False), path, reading)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _probe(path: Path) -> None:
+def probe(path: Path) -> None:
     """Reads the file in a process of its own first: the library ends the whole process at some damaged files.
 
     Raises:
         DataError: it did.
     """
-    command = [sys.executable, "-c", _PROBE, str(path), str(_largest(path)), str(_COLUMNS_BYTES)]
+    command = [sys.executable, "-c", _PROBE, str(path), str(_largest(path)), str(BLOCK_BYTES)]
     if sys.executable and subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode:
         raise DataError(f"'{path}' cannot be read as Parquet: it is damaged; copy or write it again")
 
@@ -77,22 +78,23 @@ def read_parquet_cells(path: Path) -> tuple[list[str], ...]:
     """
     import polars as pl
 
-    _probe(path)
+    probe(path)
     try:
         scan = pl.scan_parquet(path, glob=False)
         schema = scan.collect_schema()
         _check_size(path, _count_rows(scan), len(schema))
         _refuse_nested(path, schema, schema.names())
         frame = scan.collect()
-        columns = tuple([name, *_as_texts(frame[name])] for name in frame.columns)
+        columns = tuple([name, *as_texts(frame[name])] for name in frame.columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not columns:
         raise DataError(f"labels file '{path}' holds no rows")
     return columns
 
 
-def _unreadable(path: Path, error: BaseException) -> DataError:
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """What the library says of a file, in one line."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return DataError(f"'{path}' cannot be read as Parquet: {reason[:200]}")
 
@@ -122,13 +124,50 @@ def _refuse_nested(path: Path, schema: "pl.Schema", names: Sequence[str]) -> Non
             raise DataError(f"'{path}': column {show(name)} holds {kind}, neither text nor numbers")
 
 
-def _as_texts(column: "pl.Series") -> list[str]:
+def as_texts(column: "pl.Series") -> list[str]:
+    """Cells as text; missing ones are empty."""
     import polars as pl
 
     return column.cast(pl.String).fill_null("").to_list()
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns are what.
+
+    Args:
+        kept: the features.
+        texts: targets and groups.
+        ids: the column of sample ids, if there is one.
+        n_rows: of all columns, as the footer says.
+        n_left_out: columns that are not read.
+    """
+
+    kept: tuple[str, ...]
+    texts: tuple[str, ...]
+    ids: str | None
+    n_rows: int
+    n_left_out: int
+
+    @property
+    def how(self) -> str:
+        """How the file was read, for the log."""
+        return f"Parquet, {'sample ids in column ' + repr(self.ids) if self.ids else 'no sample ids'}"
+
+
 def _read(scan: "pl.LazyFrame", path: Path, reading: Reading) -> RawTable:
+    layout = settle(scan, path, reading)
+    features = np.empty((layout.n_rows, len(layout.kept)), dtype=np.float32)
+    for start, block in column_blocks(scan, path, layout):
+        features[:, start : start + block.shape[1]] = block
+    wanted = scan.select([*layout.texts, *([layout.ids] if layout.ids else [])]).collect()
+    ids = tuple(as_texts(wanted[layout.ids])) if layout.ids else None
+    texts = {name: as_texts(wanted[name]) for name in layout.texts}
+    return RawTable(features, layout.kept, True, ids, texts, layout.how)
+
+
+def settle(scan: "pl.LazyFrame", path: Path, reading: Reading, wanted: Sequence[str] = ()) -> Layout:
+    """What is read; where the file has all ``wanted`` columns these are the features, whatever else it holds."""
     import polars as pl
 
     schema = scan.collect_schema()
@@ -136,34 +175,32 @@ def _read(scan: "pl.LazyFrame", path: Path, reading: Reading) -> RawTable:
     n_rows = _count_rows(scan)
     if not n_rows or not names:
         raise DataError(f"'{path}' holds no rows")
-    targets = [names[place] for place in reading.find_texts(names, path, has_header=True)]
+    texts = [names[place] for place in reading.find_texts(names, path, has_header=True)]
     _check_size(path, n_rows, len(names))
-    id_column = _find_ids(scan, schema, targets, reading)
-    if id_column in targets:
+    chosen = list(wanted) if wanted and set(wanted) <= set(names) else []
+    id_column = _find_ids(scan, schema, [*texts, *chosen], reading)
+    if id_column in texts:
         raise DataError(
             f"'{path}': column {show(id_column)} cannot be both {reading.columns_of_text[id_column]} and sample ids; "
             "set sample_ids: false or name another column"
         )
-    _refuse_nested(path, schema, [*targets, *([id_column] if id_column else [])])
-    kept = [name for name in names if name != id_column and name not in targets]
+    _refuse_nested(path, schema, [*texts, *([id_column] if id_column else [])])
+    others = [name for name in names if name != id_column and name not in texts]
+    kept = chosen or others
     if not kept:
         raise DataError(f"'{path}' has no feature columns beside ids and target")
-    texts = [
+    no_numbers = [
         f"{show(name)} ({show(str(schema[name]))[1:-1]})"
         for name in kept
         if not schema[name].is_numeric() and schema[name] != pl.Null
     ]
-    if texts:
-        more = f" and {len(texts) - 8:,} others" if len(texts) > 8 else ""
+    if no_numbers:
+        more = f" and {len(no_numbers) - 8:,} others" if len(no_numbers) > 8 else ""
         raise DataError(
-            f"'{path}': columns that hold no numbers: {', '.join(texts[:8])}{more}. Turn them into numbers or "
+            f"'{path}': columns that hold no numbers: {', '.join(no_numbers[:8])}{more}. Turn them into numbers or "
             "leave them out; if one is the target, name it in label_column; if the first holds ids, set sample_ids"
         )
-    features = _fill(scan, path, kept, n_rows)
-    wanted = scan.select([*targets, *([id_column] if id_column else [])]).collect()
-    ids = tuple(_as_texts(wanted[id_column])) if id_column else None
-    how = f"Parquet, {'sample ids in column ' + repr(id_column) if id_column else 'no sample ids'}"
-    return RawTable(features, tuple(kept), True, ids, {name: _as_texts(wanted[name]) for name in targets}, how)
+    return Layout(tuple(kept), tuple(texts), id_column, n_rows, len(set(others) - set(kept)))
 
 
 def _find_ids(scan: "pl.LazyFrame", schema: "pl.Schema", targets: Sequence[str], reading: Reading) -> str | None:
@@ -185,26 +222,32 @@ def _find_ids(scan: "pl.LazyFrame", schema: "pl.Schema", targets: Sequence[str],
         return None
     column = scan.select(names[0]).collect().to_series()
     known = set(reading.known_ids)
-    named = is_id_word(names[0].encode()) or bool(known and set(_as_texts(column)) <= known)
+    named = is_id_word(names[0].encode()) or bool(known and set(as_texts(column)) <= known)
     return names[0] if named and column.n_unique() == len(column) else None
 
 
-def _fill(scan: "pl.LazyFrame", path: Path, kept: Sequence[str], n_rows: int) -> FloatArray:
+def column_blocks(scan: "pl.LazyFrame", path: Path, layout: Layout) -> Iterator[tuple[int, FloatArray]]:
+    """Some columns at a time, all rows of them, and the number of the first."""
     import polars as pl
 
-    matrix = np.empty((n_rows, len(kept)), dtype=np.float32)
-    step = max(1, _COLUMNS_BYTES // (8 * n_rows))
-    for start in range(0, len(kept), step):
-        names = list(kept[start : start + step])
+    step = columns_at_once(layout)
+    for start in range(0, len(layout.kept), step):
+        names = list(layout.kept[start : start + step])
         frame = scan.select(pl.col(names).cast(pl.Float32)).collect()
-        if len(frame) != n_rows:
-            raise DataError(f"'{path}' is damaged: its footer counts {n_rows:,} rows, its columns hold {len(frame):,}")
-        block = matrix[:, start : start + len(names)]
-        block[...] = frame.to_numpy()
+        if len(frame) != layout.n_rows:
+            raise DataError(
+                f"'{path}' is damaged: its footer counts {layout.n_rows:,} rows, its columns hold {len(frame):,}"
+            )
+        block = frame.to_numpy()
         if np.isinf(block).any():
             row, place = np.argwhere(np.isinf(block))[0]
             raise DataError(
                 f"'{path}', row {row + 1}, column {show(names[place])}: the value is infinite (or beyond float32); "
                 "mend it or leave it empty"
             )
-    return matrix
+        yield start, block
+
+
+def columns_at_once(layout: Layout) -> int:
+    """How many columns `column_blocks` reads together."""
+    return max(1, BLOCK_BYTES // (8 * layout.n_rows))

@@ -1,4 +1,4 @@
-"""New rows of a table, a block at a time in the columns of a model: text is never held as a whole, nor is its matrix.
+"""New rows of a table, a block at a time in the columns of a model: no table is ever held as a whole.
 
 A header names the columns, in any order, and those that the model does not know are left out unread, whatever they
 hold; without names in both places the columns must be as many as in training.
@@ -13,7 +13,7 @@ from enas.data.delimited import BLOCK_BYTES
 from enas.data.matching import match_features
 from enas.data.numbers import CellsOrigin, parse_numbers
 from enas.data.opening import Reading, open_text
-from enas.data.parquet import read_parquet
+from enas.data.parquet_blocks import read_parquet_blocks
 from enas.data.raw import unique_names
 from enas.data.records import restore
 from enas.data.source import check_file, decode, is_parquet
@@ -30,7 +30,7 @@ def read_blocks(
     """Up to ``max_rows`` rows at a time (fewer of wide tables), with exactly the features ``names``.
 
     Args:
-        path: a table of text, plain or compressed, or Parquet (which is read as a whole); `STDIN`: text.
+        path: a table of text, plain or compressed, or Parquet; `STDIN`: text.
         names: of the features that the model was trained on, in order.
         by_name: whether these come from files, so that columns are matched by them.
         max_rows: at most.
@@ -42,24 +42,22 @@ def read_blocks(
     if path != STDIN:
         check_file(path, "table")
     if path != STDIN and is_parquet(path):
-        blocks = _cut(_read_parquet(path), max_rows)
+        blocks = _read_parquet(path, names if by_name else (), max_rows, progress)
     else:
         blocks = _Text(path, names if by_name else ()).blocks(max_rows, progress)
     for number, block in enumerate(blocks):
         yield match_features(block, names, by_name=by_name, progress=Silent() if number else progress)
 
 
-def _read_parquet(path: Path) -> Dataset:
-    table = read_parquet(path, Reading())
-    ids = table.ids if table.ids is not None else RowNumbers(range(len(table.features)))
-    return Dataset(table.features, table.names, True, ids, table.ids is not None, None, str(path))
-
-
-def _cut(table: Dataset, max_rows: int) -> Iterator[Dataset]:
-    for start in range(0, table.n_samples, max_rows):
-        rows = slice(start, start + max_rows)
-        ids = table.sample_ids[rows]
-        yield Dataset(table.features[rows], table.feature_names, True, ids, table.has_sample_ids, None, table.source)
+def _read_parquet(path: Path, wanted: Sequence[str], max_rows: int, progress: Progress) -> Iterator[Dataset]:
+    n_before = 0
+    for block in read_parquet_blocks(path, wanted, max_rows, progress):
+        for note in () if n_before else block.notes:
+            progress.line(f"{path}: {note}")
+        n_rows = len(block.features)
+        ids = block.ids if block.ids is not None else RowNumbers(range(n_before, n_before + n_rows))
+        n_before += n_rows
+        yield Dataset(block.features, block.names, True, ids, block.ids is not None, None, str(path))
 
 
 class _Text:
