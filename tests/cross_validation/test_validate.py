@@ -23,7 +23,7 @@ from enas.cross_validation.table_rows import read_table_rows
 from enas.cross_validation.validate import Tally
 from enas.data.splits import Split
 from enas.errors import RunError
-from enas.run import latest_run, latest_unfinished_run
+from enas.runs import latest_run, latest_unfinished_run
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
