@@ -109,6 +109,13 @@ def test_overlap(n_common: int, share: float) -> None:
     assert overlaps(np.stack([one, other])) == {"top20": share}
 
 
+def test_features_that_are_not_used_have_nothing_in_common() -> None:
+    """Two refits of five features each, of which two are the same."""
+    one, other = np.zeros(300), np.zeros(300)
+    one[:5], other[3:8] = 1, 1
+    assert overlaps(np.stack([one, other])) == {"top20": 0.4, "top100": 0.4}
+
+
 def test_a_single_refit_tells_nothing() -> None:
     assert overlaps(np.arange(500.0)[None]) == {}
     assert set(overlaps(np.stack([np.arange(500.0)] * 2))) == {"top20", "top100"}

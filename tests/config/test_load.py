@@ -195,6 +195,13 @@ def test_keys_without_effect_are_noted() -> None:
     assert config.trainer.batch_size == 8
 
 
+def test_the_schema_bounds_numbers_in_words_that_editors_know() -> None:
+    text = json.dumps(config_schema())
+    assert not [word for word in ("gt", "ge", "lt", "le") if f'"{word}":' in text]
+    assert config_schema()["$defs"]["Config"]["properties"]["time_limit"]["exclusiveMinimum"] == 0
+    assert config_schema()["$defs"]["Trainer"]["properties"]["child_keep_prob"]["maximum"] == 1
+
+
 def test_the_key_by_which_editors_find_the_schema() -> None:
     assert load_table_config({"$schema": "enas.schema.json", "name": "x"})[1] == []
     assert "$schema" in config_schema()["$defs"]["Config"]["properties"]

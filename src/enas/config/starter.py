@@ -1,7 +1,7 @@
 """A config to start from, and the schema that editors check configs against."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydantic.json_schema import models_json_schema
 
@@ -113,7 +113,20 @@ def config_schema() -> dict[str, Any]:
         text = "Where an editor finds this schema."
         sections[config]["properties"]["$schema"] = {"type": "string", "description": text}
     either = [{"$ref": "#/$defs/Config"}, {"$ref": "#/$defs/ImageConfig"}]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "anyOf": either, "$defs": sections}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", "anyOf": either, "$defs": sections}
+    return cast("dict[str, Any]", _spell_bounds(whole))
+
+
+_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+
+
+def _spell_bounds(schema: Any) -> Any:
+    """With JSON Schema's words for bounds where pydantic leaves its own, which editors pass over."""
+    if isinstance(schema, list):
+        return [_spell_bounds(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {_BOUNDS.get(key, key): _spell_bounds(part) for key, part in schema.items()}
 
 
 def _add_inert_keys(sections: dict[str, Any], model: type[Section], inert: Mapping[str, Sequence[str]]) -> None:
