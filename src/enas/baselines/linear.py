@@ -1,6 +1,5 @@
 """A linear model, for comparison, and its file beside the run's model."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +65,7 @@ def save_linear(model: LinearModel, path: Path) -> None:
     for i, fold in enumerate(model.folds):
         arrays |= {f"{i}.{name}": getattr(fold.scaler, name) for name in _SCALER}
         arrays |= {f"{i}.weights": fold.weights, f"{i}.bias": fold.bias}
-    described = {"name": model.name, "transform": model.folds[0].scaler.transform}
-    write_tensors(path, arrays, {"linear": json.dumps(described)})  # of several entries the order would change
+    write_tensors(path, arrays, {"name": model.name, "transform": model.folds[0].scaler.transform})
 
 
 def load_linear(path: Path, classes: tuple[str, ...], target_names: tuple[str, ...]) -> LinearModel:
@@ -78,8 +76,7 @@ def load_linear(path: Path, classes: tuple[str, ...], target_names: tuple[str, .
     """
     arrays, metadata = read_tensors(path)
     with naming(path):
-        described = json.loads(metadata["linear"])
-        transform: Any = {name: name for name in ("none", "log1p", "asinh")}[described["transform"]]
+        transform: Any = {name: name for name in ("none", "log1p", "asinh")}[metadata["transform"]]
         folds = tuple(
             LinearFold(
                 Scaler(transform, *(arrays[f"{i}.{name}"] for name in _SCALER)),
@@ -90,4 +87,4 @@ def load_linear(path: Path, classes: tuple[str, ...], target_names: tuple[str, .
         )
         if any(fold.weights.shape != (len(fold.scaler.fill), len(classes or target_names)) for fold in folds):
             raise ValueError("its weights are not of this model's features and outputs")
-        return LinearModel(str(described["name"]), folds, classes, target_names)
+        return LinearModel(metadata["name"], folds, classes, target_names)
