@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_matrix, random_array
+from scipy.sparse import csr_matrix
 
 import enas
 from enas.console import Silent
@@ -129,24 +129,28 @@ def test_a_large_file_is_copied_without_its_matrices(
 
 
 PEAK = """
-import resource, sys
+import sys
+from pathlib import Path
 import enas
 from enas.console import Silent
 enas.auto(sys.argv[1], progress=Silent()).train()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+lines = Path("/proc/self/status").read_text().splitlines()  # resource's peak begins with that of the parent
+print(next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in KiB")
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 def test_a_fit_on_a_file_takes_far_less_memory_than_its_dense_form(tmp_path: Path) -> None:
     """20,000 x 20,000 with 5 % filled: 1,526 MiB dense; max_memory leaves its 160 MB in the file."""
     n = 20_000
-    x = csr_matrix(random_array((n, n), density=0.05, format="csr", dtype=np.float32, rng=np.random.default_rng(0)))
-    adata = anndata.AnnData(x)
+    generator, filled = np.random.default_rng(0), n // 20
+    columns = generator.integers(0, 20, (n, 1), dtype=np.int32) + np.arange(0, n, 20, dtype=np.int32)
+    values = generator.random(n * filled, dtype=np.float32)
+    adata = anndata.AnnData(csr_matrix((values, columns.ravel(), np.arange(n + 1) * filled), (n, n)))
     adata.obs["type"] = np.array(["B", "T"])[np.arange(n) % 2]
     adata.write_h5ad(tmp_path / "cells.h5ad")
-    del x, adata
+    del adata, values, columns
     train = {"h5ad": str(tmp_path / "cells.h5ad"), "label_key": "type"}
     trainer = {"max_number_of_epoches_in_search": 1, "max_number_of_epoches_in_fixed": 1, "top_k_candidates": 1}
     config = config_of(tmp_path, train, preprocessing={"screen": 200}, trainer=trainer, max_memory=1.0)
@@ -154,4 +158,5 @@ def test_a_fit_on_a_file_takes_far_less_memory_than_its_dense_form(tmp_path: Pat
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(tmp_path / "config.json")], capture_output=True, text=True, check=True
     )
-    assert int(done.stdout.split()[-1]) < 1200  # MiB, with some 450 of code; measured: 988
+    peak = int(done.stdout.split()[-1])
+    assert peak < 1200, f"{peak} MiB"  # 943 when measured, of which code takes a good part
