@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from enas.cli import app, choose_demo, guard
+from enas.cli import app
+from enas.cli.demos import choose_demo
+from enas.cli.guard import guard
 from enas.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
