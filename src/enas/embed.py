@@ -1,7 +1,7 @@
 """Samples as a trained network sees them: what its last linear layer reads, a batch at a time from file to file.
 
-It serves as input of other methods: maps of samples, clustering, nearest neighbours. Images and text tables are never
-held as a whole; tables of Parquet are (`row_blocks`), and what is written as Parquet, which keeps columns.
+It serves as input of other methods: maps of samples, clustering, nearest neighbours. Samples are never held as a whole;
+embeddings are, where they are written as Parquet, which keeps columns.
 
 Example:
     >>> from enas.embed import embed
@@ -22,10 +22,9 @@ from enas.console import Silent
 from enas.errors import ConfigError, DataError, RunError
 from enas.export.description import is_exported
 from enas.export.exporter import models_of
-from enas.export.portable import from_trained
+from enas.export.portable import open_trained
 from enas.export.predictions import read_samples, refuse_overflow
 from enas.files import replacing, write_csv
-from enas.model_files import load_model
 from enas.printable import quoted
 from enas.progress import Progress
 
@@ -37,7 +36,7 @@ def embed(run: Path, data: Path, progress: Progress | None = None) -> Blocks:
 
     Args:
         run: a finished run, or its folder of models.
-        data: a table (``-``: text on standard input), a folder of images or one image.
+        data: a table or AnnData (``-``: text on standard input), a folder of images or one image.
         progress: told what was read.
 
     Raises:
@@ -47,11 +46,11 @@ def embed(run: Path, data: Path, progress: Progress | None = None) -> Blocks:
     folder = models_of(run)
     if is_exported(folder):
         raise RunError(f"{folder} was exported and gives outputs alone; embed with the run that it came from")
-    model = load_model(folder)
+    model, portable = open_trained(folder)
 
     def compute() -> Blocks:
         n_samples = 0
-        for ids, samples in read_samples(from_trained(model), data, progress or Silent()):
+        for ids, samples in read_samples(portable, data, progress or Silent()):
             with np.errstate(over="ignore", invalid="ignore"):  # refused below, with the sample's name
                 values = np.concatenate(list(model.embeddings(samples)))
             refuse_overflow(ids, values)

@@ -1,5 +1,6 @@
 """`enas embed` writes what `embeddings` gives, for tables and images, and says in one line what is wrong."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from enas.cli import app
 from enas.console import Silent
 from enas.embed import embed, embed_file
+from enas.errors import DataError
 from enas.export.exporter import export_model
 from enas.image_model import ImageModel
 from enas.model_files import load_model
@@ -33,6 +35,37 @@ def test_a_table_becomes_parquet(table_run: Path, tmp_path: Path, models: str) -
     assert set(table.dtypes[1:]) == {pl.Float32}
     assert table["sample_id"].to_list() == [f"s{i}" for i in range(24)]
     assert_array_equal(table.drop("sample_id").to_numpy(), expected)
+
+
+def test_an_anndata_gives_what_its_table_gives(table_run: Path, tmp_path: Path) -> None:
+    """Genes in another order, one more, and the layer that the run was trained on."""
+    anndata = pytest.importorskip("anndata")
+    csr_matrix = pytest.importorskip("scipy.sparse").csr_matrix
+    table = write_table(tmp_path / "data.tsv", n=30)
+    table.write_text(table.read_text().replace("\tnan\t", "\t0\t"))
+    x, names, order = np.nan_to_num(features(40, 30)), [f"g{j}" for j in range(40)], [*reversed(range(40))]
+    adata = anndata.AnnData(csr_matrix(np.c_[x[:, order], np.ones(30, np.float32)]))
+    adata.var_names = [*(names[j] for j in order), "one more"]
+    adata.obs_names = [f"cell {i}" for i in range(30)]
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    expected = np.concatenate([values for _, values in embed(table_run, table)])
+    found = [*embed(table_run, tmp_path / "x.h5ad")]
+    assert [i for ids, _ in found for i in ids] == adata.obs_names.tolist()
+    assert_allclose(np.concatenate([values for _, values in found]), expected, atol=1e-6)
+
+    adata.layers["scaled"], adata.X = adata.X, adata.X * 0
+    adata.write_h5ad(tmp_path / "layer.h5ad")
+    run = shutil.copytree(table_run, tmp_path / "copy")
+    (run / "config.json").write_text('{"data_train": {"args": {"layer": "scaled"}}}')
+    (values,) = [values for _, values in embed(run, tmp_path / "layer.h5ad")]
+    assert_allclose(values, expected, atol=1e-6)
+    with pytest.raises(DataError, match="scaled"):
+        [*embed(run, tmp_path / "x.h5ad")]
+    result = runner.invoke(
+        app, ["predict", "--model", str(run), str(tmp_path / "layer.h5ad"), "-o", str(tmp_path / "p.csv")]
+    )
+    assert result.exit_code == 0, result.stderr
+    assert pl.read_csv(tmp_path / "p.csv")["sample_id"].to_list() == adata.obs_names.tolist()
 
 
 def test_images_become_parquet(image_run: Path, tmp_path: Path) -> None:

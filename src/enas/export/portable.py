@@ -1,7 +1,7 @@
 """A model to predict with, of whichever form: a run, its folder of models, or one that was exported."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from enas.export.description import Description, is_exported, load_description
 from enas.export.exporter import models_of
 from enas.export.network import compute, load_network, load_program
 from enas.export.onnx_file import ONNX_FILE, OnnxNetwork
+from enas.files import read_json
 from enas.image_model import ImageModel
 from enas.model_files import load_model
 from enas.table_model import TableModel
@@ -30,6 +31,7 @@ class Portable:
         feature_names: of a table; empty for images.
         has_feature_names: whether tables are matched by them.
         image_format: of images; None for tables.
+        layer: of AnnData files, as in training; None: X.
     """
 
     compute: Callable[[NDArray[Any]], NDArray[np.float64]]
@@ -38,6 +40,7 @@ class Portable:
     feature_names: tuple[str, ...]
     has_feature_names: bool
     image_format: ImageFormat | None
+    layer: str | None = None
 
 
 def open_model(path: Path) -> Portable:
@@ -50,11 +53,30 @@ def open_model(path: Path) -> Portable:
     if path.suffix == ".onnx" and path.is_file():
         return _exported(path.parent, path.name)
     folder = models_of(path)
-    return _exported(folder, ONNX_FILE) if is_exported(folder) else from_trained(load_model(folder))
+    return _exported(folder, ONNX_FILE) if is_exported(folder) else open_trained(folder)[1]
 
 
-def from_trained(model: TableModel | ImageModel) -> Portable:
-    """The model of a run, as it computes."""
+def open_trained(folder: Path) -> tuple[TableModel | ImageModel, Portable]:
+    """The model in a run's folder of models, and the same as it computes.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    model = load_model(folder)
+    return model, replace(_from_trained(model), layer=_layer_of(folder.parent))
+
+
+def _layer_of(run: Path) -> str | None:
+    """What of an AnnData the run was trained on, if the folder of models still stands in its run."""
+    config = read_json(run / "config.json") if (run / "config.json").is_file() else {}
+    try:
+        layer = config["data_train"]["args"]["layer"]
+    except (KeyError, TypeError):
+        return None
+    return layer if isinstance(layer, str) else None
+
+
+def _from_trained(model: TableModel | ImageModel) -> Portable:
 
     def run(samples: NDArray[Any]) -> NDArray[np.float64]:
         return np.concatenate(list(model.outputs(samples)))

@@ -32,7 +32,7 @@ def predict_file(model: Path, data: Path, output: Path, progress: Progress) -> i
 
     Args:
         model: see `open_model`.
-        data: a table (`STREAM`: text on standard input), a folder of images or one image.
+        data: a table or AnnData (`STREAM`: text on standard input), a folder of images or one image.
         output: a CSV file (`STREAM`: standard output).
         progress: told what was read.
 
@@ -110,7 +110,7 @@ def read_samples(model: Portable, data: Path, progress: Progress) -> Batches:
 
     Args:
         model: says what it takes.
-        data: a table (`STREAM`: text on standard input), a folder of images or one image.
+        data: a table or AnnData (`STREAM`: text on standard input), a folder of images or one image.
         progress: told what was read.
 
     Raises:
@@ -124,7 +124,7 @@ def _read_rows(data: Path, model: Portable, progress: Progress) -> Batches:
     if path == STDIN and not STDIN.exists():
         raise DataError("a table on standard input cannot be read on this system; name a file")
     names, by_name = model.feature_names, model.has_feature_names
-    for block in read_blocks(path, names, by_name=by_name, progress=progress):
+    for block in read_blocks(path, names, by_name=by_name, layer=model.layer, progress=progress):
         yield block.sample_ids, block.features[:]
 
 

@@ -5,9 +5,11 @@ hold; without names in both places the columns must be as many as in training.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from enas.console import Silent
+from enas.data.anndata_file import Keys, is_anndata, read_anndata
 from enas.data.dataset import Dataset, RowNumbers
 from enas.data.delimited import BLOCK_BYTES
 from enas.data.matching import match_features
@@ -18,6 +20,7 @@ from enas.data.raw import unique_names
 from enas.data.records import restore
 from enas.data.source import check_file, decode, is_parquet
 from enas.errors import DataError
+from enas.printable import quoted
 from enas.progress import Progress
 
 MAX_ROWS = 1000
@@ -25,14 +28,21 @@ STDIN = Path("/dev/stdin")
 
 
 def read_blocks(
-    path: Path, names: tuple[str, ...], *, by_name: bool, max_rows: int = MAX_ROWS, progress: Progress
+    path: Path,
+    names: tuple[str, ...],
+    *,
+    by_name: bool,
+    layer: str | None = None,
+    max_rows: int = MAX_ROWS,
+    progress: Progress,
 ) -> Iterator[Dataset]:
     """Up to ``max_rows`` rows at a time (fewer of wide tables), with exactly the features ``names``.
 
     Args:
-        path: a table of text, plain or compressed, or Parquet; `STDIN`: text.
+        path: a table of text, plain or compressed, Parquet, or AnnData; `STDIN`: text.
         names: of the features that the model was trained on, in order.
         by_name: whether these come from files, so that columns are matched by them.
+        layer: of an AnnData; None: X.
         max_rows: at most.
         progress: told once of what is matched how.
 
@@ -43,6 +53,8 @@ def read_blocks(
         check_file(path, "table")
     if path != STDIN and is_parquet(path):
         blocks = _read_parquet(path, names if by_name else (), max_rows, progress)
+    elif is_anndata(path):
+        blocks = _read_anndata(path, layer, max_rows, progress)
     else:
         blocks = _Text(path, names if by_name else ()).blocks(max_rows, progress)
     for number, block in enumerate(blocks):
@@ -58,6 +70,15 @@ def _read_parquet(path: Path, wanted: Sequence[str], max_rows: int, progress: Pr
         ids = block.ids if block.ids is not None else RowNumbers(range(n_before, n_before + n_rows))
         n_before += n_rows
         yield Dataset(block.features, block.names, True, ids, block.ids is not None, None, str(path))
+
+
+def _read_anndata(path: Path, layer: str | None, max_rows: int, progress: Progress) -> Iterator[Dataset]:
+    table = read_anndata(path, Keys(layer=layer))
+    progress.line(f"{path}: {f'the layer {quoted(layer)}' if layer else 'X'} is read")
+    whole = Dataset(table.features, table.names, True, table.ids or (), True, None, str(path))
+    for start in range(0, whole.n_samples, max_rows):
+        block = whole.take(slice(start, start + max_rows))
+        yield replace(block, features=block.features[:])
 
 
 class _Text:
