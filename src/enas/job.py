@@ -100,9 +100,10 @@ def take(order: Order, source: Trains, progress: Progress) -> Iterator[Job]:
 
 
 def _create(order: Order, facts: Mapping[str, Any]) -> Run:
+    now = datetime.now()
     if order.fold is None:
-        return create_run(order.config.trainer.save_dir, order.config.name, now=datetime.now(), facts=facts)
-    return create_fold(order.fold, now=datetime.now(), facts=facts)
+        return create_run(order.config.trainer.save_dir, order.config.name, now=now, facts=facts)
+    return create_fold(order.fold, now=now, facts=facts)
 
 
 def _told(run: Run, order: Order) -> AbstractContextManager[None]:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from reliability.studies import Reference, differing, files_of, kill
 
-N_KILLS = int(os.environ.get("ENAS_KILLS", 12))
+N_KILLS = int(os.environ.get("ENAS_KILLS", 10))
 """At random moments, for tables and for images each."""
 
 STAGES = (
