@@ -280,7 +280,7 @@ CALENDAR = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "dat
 
 
 def test_nothing_is_measured_by_a_clock_that_can_be_set() -> None:
-    """The time of day names a run, and nothing else; durations are of monotonic clocks."""
+    """The time of day names a run or a cross-validation, and nothing else; durations are of monotonic clocks."""
     used = []
     for path in Path(enas.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -288,4 +288,4 @@ def test_nothing_is_measured_by_a_clock_that_can_be_set() -> None:
                 used.append((path.name, ast.unparse(node)))
             if isinstance(node, ast.ImportFrom) and node.module == "time":
                 used += [(path.name, f"time.{alias.name}") for alias in node.names if f"time.{alias.name}" in CALENDAR]
-    assert used == [("job.py", "datetime.now")]
+    assert sorted(used) == [("job.py", "datetime.now"), ("place.py", "datetime.now")]
