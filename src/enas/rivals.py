@@ -79,10 +79,12 @@ def combine_rivals(
 
 
 def rank_correlation(scored: Sequence[Scored], candidates: Sequence[Candidate]) -> float | None:
-    """Kendall's τ-b of shared-weight score and retrained score; None where one of them is the same for all.
+    """Kendall's τ-b of shared-weight score and retrained score; None of two, or where a score is the same for all.
 
     Ties of the reward are ordered by the tie-break, as everywhere.
     """
+    if len(candidates) < 3:
+        return None
     shared = _ranks([(one.reward, one.tie) for one in scored])
     retrained = _ranks([(one.reward, one.tie) for one in candidates])
     tau = float(kendalltau(shared, retrained).statistic) if len(set(shared)) > 1 and len(set(retrained)) > 1 else np.nan
