@@ -135,6 +135,10 @@ def test_it_comes_back_from_its_file(tmp_path: Path) -> None:
     assert np.array_equal(next(again.outputs(x)), next(model.outputs(x)))
     with pytest.raises(RunError, match=r"linear.safetensors is damaged: its weights are not of this model"):
         load_linear(tmp_path / "linear.safetensors", ("a", "b"), ("y",))
+    model.folds[0].bias[0] = np.nan
+    save_linear(model, tmp_path / "linear.safetensors")
+    with pytest.raises(RunError, match="not finite"):
+        load_linear(tmp_path / "linear.safetensors", model.classes, model.target_names)
     (tmp_path / "linear.safetensors").write_bytes(b"no tensors")
     with pytest.raises(RunError, match="damaged"):
         load_linear(tmp_path / "linear.safetensors", model.classes, model.target_names)

@@ -87,4 +87,6 @@ def load_linear(path: Path, classes: tuple[str, ...], target_names: tuple[str, .
         )
         if any(fold.weights.shape != (len(fold.scaler.fill), len(classes or target_names)) for fold in folds):
             raise ValueError("its weights are not of this model's features and outputs")
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("some of its numbers are not finite")
         return LinearModel(metadata["name"], folds, classes, target_names)
