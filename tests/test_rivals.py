@@ -105,7 +105,13 @@ def judged(rewards: list[float]) -> tuple[list[Scored], list[Candidate]]:
 
 @pytest.mark.parametrize(
     ("rewards", "tau"),
-    [([0.1, 0.2, 0.3], 1.0), ([0.3, 0.2, 0.1], -1.0), ([0.1, 0.3, 0.2, 0.4], 2 / 3), ([0.5, 0.5, 0.5], None), ([0.1, 0.2], None)],
+    [
+        ([0.1, 0.2, 0.3], 1.0),
+        ([0.3, 0.2, 0.1], -1.0),
+        ([0.1, 0.3, 0.2, 0.4], 2 / 3),
+        ([0.5, 0.5, 0.5], None),
+        ([0.1, 0.2], None),
+    ],
 )
 def test_rank_correlation(rewards: list[float], tau: float | None) -> None:
     assert rank_correlation(*judged(rewards)) == (tau if tau is None else pytest.approx(tau))

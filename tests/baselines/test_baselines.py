@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from enas.baselines import Baseline, Rows, fit_baselines, load_linear, save_linear
+from enas.baselines import Baseline, Rows, fit_baselines, fitting, load_linear, save_linear
 from enas.baselines.fitting import L1_FACTORS, PENALTIES
 from enas.data.dataset import Target
 from enas.data.splits import Split, cross_folds
@@ -108,12 +108,19 @@ def test_a_class_that_a_fold_lacks_is_not_predicted() -> None:
         assert (one.held_out.argmax(axis=1) < 2).all()
 
 
-def test_of_many_rows_a_part_is_taken_and_named() -> None:
-    x, labels = table(2000, 1500, 2)
-    target = Target(("y",), labels, ("a", "b"))
-    split = Split(np.arange(1900), np.arange(1900, 2000))
-    found = fit_baselines(rows_of(x, target, (split,)), "accuracy", lambda text: None)
-    assert found[1].model.name == "L1 logistic regression on 1,333 of 1,900 training rows"
+def test_of_many_rows_a_part_is_taken_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every class stays, however rare it is."""
+    monkeypatch.setattr(fitting, "L1_CELLS", 60 * 20 * 3)
+    x, labels = table(400, 20, 2)
+    labels[7] = 2
+    target = Target(("y",), labels, ("a", "b", "c"))
+    split = Split(np.arange(300), np.arange(300, 400))
+    whole, part = fit_baselines(rows_of(x, target, (split,)), "accuracy", lambda text: None)
+    assert whole.model.name == "L2 logistic regression"
+    assert part.model.name == "L1 logistic regression on 60 of 300 training rows"
+    for one in (whole, part):
+        assert (one.held_out.argmax(axis=1) == labels[300:]).mean() > 0.85
+        assert (one.model.folds[0].bias > fitting.ABSENT).all()
 
 
 def test_images_are_rows_of_pixels() -> None:

@@ -23,6 +23,8 @@ PENALTIES = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 """Of L2, per feature, so that a penalty means the same for ten features and for ten thousand; the strongest first."""
 L1_FACTORS = (1.5, 4.0, 10.0, 40.0)
 """Times the smallest C at which any weight is not zero."""
+L2_CELLS, L1_CELLS = 100_000_000, 20_000_000
+"""Rows × features × outputs that are some seconds' work."""
 ABSENT = -30.0
 """Logit of a class that a fold's training rows do not have."""
 
@@ -91,7 +93,7 @@ class Kind:
     Args:
         name: as the report calls it.
         fit: one model per penalty.
-        max_cells: rows × features × outputs that it is fitted to, some seconds' work; of more rows a part is drawn.
+        max_cells: rows × features × outputs that it is fitted to; of more rows a part is drawn.
     """
 
     name: str
@@ -107,9 +109,9 @@ def fit_baselines(rows: Rows, reward: Reward, advance: Callable[[str], None]) ->
         reward: chooses the penalty, as it chooses everything else.
         advance: called after each fold of each kind.
     """
-    kinds = [Kind("L2 logistic regression", _fit_l2, 20_000_000), Kind("L1 logistic regression", _fit_l1, 4_000_000)]
+    kinds = [Kind("L2 logistic regression", _fit_l2, L2_CELLS), Kind("L1 logistic regression", _fit_l1, L1_CELLS)]
     if not rows.target.classes:
-        kinds = [Kind("ridge regression", _fit_ridge, 40_000_000)]
+        kinds = [Kind("ridge regression", _fit_ridge, L2_CELLS)]
     return [_fit(kind, rows, reward, advance) for kind in kinds]
 
 
