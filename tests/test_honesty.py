@@ -83,6 +83,16 @@ def test_the_ranking_is_compared_over_folds(open_auto: OpenAuto) -> None:
     assert (importance <= attribution.of_refits.sum(axis=0) * (1 + 1e-5)).all()  # a mean is no larger than its parts
 
 
+def test_of_one_network_the_other_candidates_are_the_refits(open_auto: OpenAuto) -> None:
+    automl = open_auto("trainer.folds=0", "trainer.top_k_candidates=3", "trainer.n_seeds=1")
+    automl.train()
+    explanation = automl.explain()
+    assert isinstance(explanation, Explanation)
+    assert explanation.attribution.refits == "networks"
+    assert len(explanation.attribution.of_refits) == 3
+    assert (explanation.attribution.of_refits.max(axis=1) > 0).all()
+
+
 def test_numbers_are_compared_by_r2(open_auto: OpenAuto, tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     x = chance.normal(size=(80, 3)).round(4)

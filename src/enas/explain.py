@@ -5,7 +5,7 @@ AutoGenome explained the softmax, whose values vanish (1e-11) where the network 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -82,6 +82,7 @@ def explain(
     background = np.sort(generator.permutation(dataset.n_samples)[:MAX_BACKGROUND])
     with progress.stage(f"SHAP values of {len(rows)} samples, {dataset.n_features} features", model.n_folds) as advance:
         attribution = attribute(model, dataset.features[rows], dataset.features[background], advance)
+    attribution = _beside_others(attribution, model, dataset.features[rows], dataset.features[background])
     per_output = np.abs(attribution.values).mean(axis=1, dtype=np.float64)
     importance = per_output.sum(axis=0)
     order = np.argsort(-importance, kind="stable")
@@ -89,6 +90,17 @@ def explain(
     tables = _write_tables(model, attribution, per_output, order, dataset.feature_names, ids, folder)
     figures = _draw(model, attribution, dataset.features[rows], dataset.feature_names, folder, n_shown)
     return Explanation(attribution, dataset.feature_names, order, importance, (*tables, *figures))
+
+
+def _beside_others(
+    attribution: Attribution, model: TableModel, rows: FloatArray, background: FloatArray
+) -> Attribution:
+    """With the rankings of the other candidates where there is a single network, so that it is not the only refit."""
+    if len(attribution.of_refits) > 1:
+        return attribution
+    others = [model.only(member.architecture) for member in model.members if not member.share]
+    rankings = [attribute(other, rows, background).of_refits for other in others]
+    return replace(attribution, of_refits=np.concatenate([attribution.of_refits, *rankings]))
 
 
 def _write_tables(
