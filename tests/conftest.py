@@ -124,6 +124,7 @@ def open_auto(tables: Path, log: Log, one_thread: None) -> "Callable[..., Auto]"
         "controller": {"train_steps": 2},
         "explainer": {"args": {"num_samples": 6, "ranked_outputs": 5}},
         "device": "cpu",
+        "compare_with_random": False,
     }
 
     def open_it(*overrides: str, config: dict[str, Any] | None = None, run: Path | None = None) -> "Auto":

@@ -18,7 +18,12 @@ from enas.model import Model
 from enas.table_model import TableModel
 
 OpenAuto = Callable[..., Auto]
-SETTINGS = ("trainer.top_k_candidates=3", "trainer.max_number_of_epoches_in_search=4", "controller.train_steps=3")
+SETTINGS = (
+    "trainer.top_k_candidates=3",
+    "trainer.max_number_of_epoches_in_search=4",
+    "controller.train_steps=3",
+    "compare_with_random=true",
+)
 
 
 @dataclass

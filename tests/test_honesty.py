@@ -37,7 +37,7 @@ def write_table(folder: Path, *, is_linear: bool) -> dict[str, Any]:
 
 def run(open_auto: OpenAuto, folder: Path, *, is_linear: bool) -> tuple[Auto, dict[str, Any]]:
     config = write_table(folder, is_linear=is_linear)
-    automl = open_auto("trainer.max_number_of_epoches_in_fixed=60", config=config)
+    automl = open_auto("trainer.max_number_of_epoches_in_fixed=60", "compare_with_random=true", config=config)
     automl.train()
     before = facts_of(automl)
     automl.evaluate()

@@ -19,7 +19,7 @@ from enas.scored import Scored
 from enas.search_space import Architecture, DenseSpace, MicroSpace
 
 OpenAuto = Callable[..., Auto]
-SETTINGS = ("trainer.top_k_candidates=2", "trainer.max_number_of_epoches_in_search=2", "controller.train_steps=2")
+SETTINGS = ("trainer.top_k_candidates=2", "controller.train_steps=2", "compare_with_random=true")
 
 
 def ready_for(open_auto: OpenAuto, *overrides: str) -> Ready:

@@ -46,6 +46,7 @@ def quick_config(folder: Path) -> dict[str, Any]:
     return {
         "name": "pictures",
         "device": "cpu",
+        "compare_with_random": False,
         "trainer": data | {"test_data_dir": str(folder / "test")} | search | NETWORK,
         "retrain": {**NETWORK, "child_drop_path_keep_prob": 0.9},
         "data_predict": {"args": {"data_dir": str(folder / "new")}},
