@@ -60,6 +60,7 @@ def make_image_config(parameters: Mapping[str, Any], folder: Path | None, seed: 
             "name": "estimator",
             "preset": "micro-small",
             "seed": seed,
+            "compare_with_random": False,
             "trainer": {
                 "train_data_dir": folder or Path(),
                 "output_dir": cache_folder() if folder else Path(),
