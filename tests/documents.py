@@ -33,7 +33,10 @@ from enas.cli import app
 from enas.config import Config, load_config
 from enas.config.file import apply_overrides, read_source
 
-SHORT_TABLES = ["trainer.max_number_of_epoches_in_search=2", "trainer.max_number_of_epoches_in_fixed=3"]
+SHORT_TABLES = [
+    *("trainer.max_number_of_epoches_in_search=2", "trainer.max_number_of_epoches_in_fixed=3"),
+    "compare_with_random=false",
+]
 SHORT_IMAGES = [
     *("trainer.num_epochs=1", "trainer.controller_train_steps=1", "trainer.n_derived=3", "retrain.num_epochs=1"),
     "compare_with_random=false",
