@@ -3,39 +3,50 @@
 import pytest
 import torch
 
-from enas.networks.drop_path import drop_path
+from enas.networks.drop_path import add_branch, draw_paths
 
 
-def test_images_are_kept_whole_or_dropped_whole() -> None:
-    x = torch.rand(4000, 2, 3, 3, generator=torch.Generator().manual_seed(1)) + 0.5
-    x = x.to(memory_format=torch.channels_last)
-    y = drop_path(x, 0.7, torch.Generator().manual_seed(0))
-    kept = (y != 0).flatten(1)
-    assert torch.equal(kept.all(1), kept.any(1))
-    torch.testing.assert_close(y[kept[:, 0]], x[kept[:, 0]] / 0.7)
-    assert kept[:, 0].float().mean().item() == pytest.approx(0.7, abs=0.02)
-    assert y.mean().item() == pytest.approx(x.mean().item(), rel=0.03)
-    assert y.is_contiguous(memory_format=torch.channels_last)
+def test_the_right_share_is_left_out_and_the_mean_stays() -> None:
+    factors = draw_paths(4000, 0.7, torch.Generator().manual_seed(0))
+    assert factors is not None
+    assert factors.shape == (4000,)
+    torch.testing.assert_close(factors.unique(), torch.tensor([0.0, 1 / 0.7]))
+    assert (factors > 0).float().mean().item() == pytest.approx(0.7, abs=0.02)
+    assert factors.mean().item() == pytest.approx(1, abs=0.03)
 
 
-def test_the_generator_alone_decides_and_the_gradient_follows_the_mask() -> None:
-    x = torch.ones(50, 1, 2, 2, requires_grad=True)
-    y = drop_path(x, 0.5, torch.Generator().manual_seed(3))
+def test_the_generator_alone_decides() -> None:
+    factors = draw_paths(50, 0.5, torch.Generator().manual_seed(3))
     torch.rand(5)
-    assert torch.equal(y, drop_path(x, 0.5, torch.Generator().manual_seed(3)))
-    y.sum().backward()
-    assert x.grad is not None
-    assert torch.equal(x.grad, y.detach())
+    again = draw_paths(50, 0.5, torch.Generator().manual_seed(3))
+    assert factors is not None
+    assert again is not None
+    assert torch.equal(factors, again)
 
 
-def test_keeping_all_changes_and_draws_nothing() -> None:
-    x, generator = torch.ones(3, 1, 2, 2), torch.Generator().manual_seed(0)
+def test_keeping_all_draws_nothing() -> None:
+    generator = torch.Generator().manual_seed(0)
     state = generator.get_state()
-    assert drop_path(x, 1.0, generator) is x
+    assert draw_paths(3, 1.0, generator) is None
     assert torch.equal(state, generator.get_state())
 
 
+def test_images_are_kept_whole_or_dropped_whole_and_so_is_their_gradient() -> None:
+    x = torch.ones(3, 2, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
+    y = add_branch(x, torch.tensor([0.0, 2.0, 1.0]), torch.ones(3, 2, 4, 4))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert [image.unique().tolist() for image in y] == [[1.0], [3.0], [2.0]]
+    y.sum().backward()
+    assert x.grad is not None
+    assert [image.unique().tolist() for image in x.grad] == [[0.0], [2.0], [1.0]]
+
+
+def test_nothing_to_do_changes_nothing() -> None:
+    x = torch.ones(3, 1, 2, 2)
+    assert add_branch(x, None, None) is x
+
+
 def test_the_dtype_stays() -> None:
-    y = drop_path(torch.ones(8, 1, 2, 2, dtype=torch.bfloat16), 0.5, torch.Generator().manual_seed(0))
+    y = add_branch(torch.ones(2, 1, 2, 2, dtype=torch.bfloat16), torch.tensor([0.0, 2.0]), None)
     assert y.dtype == torch.bfloat16
-    assert set(y.float().flatten().tolist()) == {0.0, 2.0}
+    assert y.float().amax((1, 2, 3)).tolist() == [0.0, 2.0]

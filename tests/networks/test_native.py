@@ -114,6 +114,50 @@ def test_separable_conv_adds_another_tensor() -> None:
         assert torch.equal(native.separable_conv(x, *weights, add=other)[0], out)
 
 
+FACTORS = torch.tensor([0.0, 1.25, 1.0])
+
+
+@needs_kernels
+@pytest.mark.parametrize("stride", [1, 2])
+def test_separable_conv_multiplies_images(stride: int) -> None:
+    x, weights = make_images((3, 20, 8, 6)).requires_grad_(), make_weights(20, 5)
+    out, mean, variance = native.separable_conv(x, *weights, stride=stride, factor=FACTORS)
+    grad = make_images(tuple(out.shape), seed=1)
+    alone, *statistics = native.separable_conv(x, *weights, stride=stride)
+    scaled = alone * FACTORS[:, None, None, None]
+    torch.testing.assert_close(out, scaled)
+    assert torch.equal(mean, statistics[0])
+    assert torch.equal(variance, statistics[1])
+    slopes, expected = (torch.autograd.grad(y, [x, *weights], grad) for y in (out, scaled))
+    for slope, right in zip(slopes, expected, strict=True):
+        assert relative(slope, right) < 1e-5
+    assert torch.equal(native.separable_conv(x.detach(), *weights, stride=stride, factor=FACTORS)[0], out)
+
+
+@needs_kernels
+def test_as_many_factors_as_images() -> None:
+    with pytest.raises(ValueError, match=r"one factor for each image: \(3,\) for images of \(2, 20, 8, 8\)"):
+        native.separable_conv(make_images((2, 20, 8, 8)), *make_weights(20, 3), factor=FACTORS)
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_given_statistics_take_the_place_of_the_batchs(dtype: torch.dtype) -> None:
+    x, weights = make_images((3, 20, 8, 8)).to(dtype), make_weights(20, 3)
+    with torch.no_grad():
+        out, mean, variance = native.separable_conv(x, *weights)
+        again = native.separable_conv(x, *weights, statistics=(mean, variance))[0]
+        alone = native.separable_conv(x[:1], *weights, statistics=(mean, variance))[0]
+        double = native.separable_conv(x, *weights, statistics=(mean, variance * 4))[0]
+        point, ones = weights[1].flatten(1)[None], weights[2]
+        whole, *its = native.relu_project([x], point, ones, ones)
+        part = native.relu_project([x[1:]], point, ones, ones, (its[0], its[1]))[0]
+    assert torch.equal(again, out)
+    assert torch.equal(alone, out[:1])
+    assert not torch.equal(double, out)
+    assert torch.equal(part, whole[1:])
+
+
 @needs_kernels
 def test_same_bits_with_two_threads(two_threads: None) -> None:
     x, weights = make_images((18, 20, 8, 8)).requires_grad_(), make_weights(20, 5)
@@ -141,16 +185,51 @@ def test_nan_passes() -> None:
 
 
 @needs_kernels
-def test_bfloat16_activations_are_near() -> None:
-    x, weights = make_images((4, 20, 16, 16)), make_weights(20, 5)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("n_channels", [7, 20, 64])  # one at a time; in pairs; in pairs for the weights' gradient, too
+def test_bfloat16_activations_are_near(n_channels: int, stride: int) -> None:
+    x, weights = make_images((5, n_channels, 16, 15)), make_weights(n_channels, 5)
     half = x.bfloat16().requires_grad_()
-    out, mean, _ = native.separable_conv(half, *weights)
-    expected = plain(half.detach().float(), *weights)[0]
+    exact = half.detach().float().requires_grad_()
+    out, mean, _ = native.separable_conv(half, *weights, stride=stride)
+    expected = plain(exact, *weights, stride=stride)[0]
     assert out.dtype == torch.bfloat16
     assert mean.dtype == torch.float32
-    assert relative(out, expected.double()) < 0.02
-    slopes = torch.autograd.grad(out, [half, *weights], torch.ones_like(out))
+    assert relative(out, expected.double()) < 0.01
+    grad = make_images(tuple(out.shape), seed=1).bfloat16()
+    slopes = torch.autograd.grad(out, [half, *weights], grad)
     assert [slope.dtype for slope in slopes] == [torch.bfloat16] + [torch.float32] * 8
+    errors = list(map(relative, slopes, torch.autograd.grad(expected, [exact, *weights], grad.float())))
+    assert max(errors) < 0.1  # what rounds to the other side of the second ReLU sends nothing back, or does
+    assert max(errors[6:]) < 0.01
+
+
+@needs_kernels
+@pytest.mark.parametrize(("n_in", "n_out"), [(20, 40), (64, 64), (7, 9), (16, 13)])
+def test_bfloat16_projections_are_near(n_in: int, n_out: int) -> None:
+    generator, half = torch.Generator().manual_seed(0), n_out // 2
+    xs = [make_images((5, n_in, 8, 9), seed=i).bfloat16().requires_grad_() for i in range(2)]
+    exact = [x.detach().float().requires_grad_() for x in xs]
+    whole, even, odd = (torch.randn(2, n, n_in, generator=generator) / n_in**0.5 for n in (n_out, half, n_out - half))
+    norm = [torch.rand(n_out, generator=generator) for _ in range(2)]
+    parameters = [tensor.requires_grad_() for tensor in (whole, even, odd, *norm)]
+
+    def reduce(xs: list[Tensor]) -> Tensor:
+        return native.factorised_reduction(xs, even, odd, norm[0], norm[1], relu=True)[0]
+
+    def project(xs: list[Tensor]) -> Tensor:
+        return native.relu_project(xs, whole, norm[0], norm[1])[0]
+
+    for compute in (project, reduce):
+        out, expected = compute(xs), compute(exact)
+        assert out.dtype == torch.bfloat16
+        assert relative(out, expected.double()) < 0.01
+        grad = make_images(tuple(out.shape), seed=9).bfloat16()
+        slopes = torch.autograd.grad(out, [*xs, *parameters], grad, allow_unused=True)
+        rights = torch.autograd.grad(expected, [*exact, *parameters], grad.float(), allow_unused=True)
+        for slope, right in zip(slopes, rights, strict=True):
+            assert (slope is None) == (right is None)
+            assert slope is None or right is None or relative(slope, right) < 0.02
 
 
 @needs_kernels
@@ -195,11 +274,13 @@ def test_factorised_reduction(n_inputs: int, n_in: int, n_out: int, size: tuple[
     tensors = [tensor.requires_grad_() for tensor in tensors]
     exact = [tensor.detach().double().requires_grad_() for tensor in tensors]
 
-    out, mean, _ = native.factorised_reduction(tensors[:n_inputs], *tensors[n_inputs:], relu=relu)
+    even, odd, scale, offset = tensors[n_inputs:]
+    out, mean, _ = native.factorised_reduction(tensors[:n_inputs], even, odd, scale, offset, relu=relu)
     whole = torch.cat(exact[:n_inputs], dim=1)
     whole = F.pad(F.relu(whole) if relu else whole, (0, 1, 0, 1))
-    even, odd = (torch.cat(list(weight), dim=1)[:, :, None, None] for weight in exact[n_inputs : n_inputs + 2])
-    parts = F.conv2d(whole[:, :, :-1, :-1], even, stride=2), F.conv2d(whole[:, :, 1:, 1:], odd, stride=2)
+    kernels = [torch.cat(list(weight), dim=1)[:, :, None, None] for weight in exact[n_inputs : n_inputs + 2]]
+    corners = whole[:, :, :-1, :-1], whole[:, :, 1:, 1:]
+    parts = [F.conv2d(corner, kernel, stride=2) for corner, kernel in zip(corners, kernels, strict=True)]
     total = torch.cat(parts, dim=1)
     expected = F.batch_norm(total, None, None, exact[-2], exact[-1], training=True, eps=1e-5)
     assert relative(out, expected) < 1e-5
@@ -257,13 +338,24 @@ def test_pools_equal_plain_ones(shape: tuple[int, ...], stride: int, pool: Calla
 def test_pools_add_another_tensor(stride: int, pool: Callable[..., Tensor]) -> None:
     x, side = make_images((3, 20, 8, 7)).requires_grad_(), 8 // stride
     other = make_images((3, 20, side, -(-7 // stride)), seed=2).requires_grad_()
-    out = pool(x, stride, other.contiguous())
+    out = pool(x, stride, add=other.contiguous())
     assert torch.equal(out, pool(x, stride) + other)
     grad = make_images(tuple(out.shape), seed=1)
     d_x, d_other = torch.autograd.grad(out, [x, other], grad)
     assert torch.equal(d_other, grad)
     assert torch.equal(d_x, torch.autograd.grad(pool(x, stride), x, grad)[0])
-    assert torch.equal(torch.autograd.grad(pool(x.detach(), stride, other), other, grad)[0], grad)
+    assert torch.equal(torch.autograd.grad(pool(x.detach(), stride, add=other), other, grad)[0], grad)
+
+
+@needs_kernels
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pools_multiply_images(stride: int, pool: Callable[..., Tensor]) -> None:
+    x = make_images((3, 20, 8, 7)).requires_grad_()
+    out, scaled = pool(x, stride, factor=FACTORS), pool(x, stride) * FACTORS[:, None, None, None]
+    torch.testing.assert_close(out, scaled)
+    grad = make_images(tuple(out.shape), seed=1)
+    torch.testing.assert_close(torch.autograd.grad(out, x, grad)[0], torch.autograd.grad(scaled, x, grad)[0])
 
 
 @needs_kernels

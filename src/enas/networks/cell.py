@@ -28,19 +28,23 @@ class Shape:
 
 
 def run_nodes(
-    states: Sequence[Tensor], cell: Cell, apply: Callable[[int, int, Branch, Tensor], Tensor]
+    states: Sequence[Tensor], cell: Cell, apply: Callable[[int, int, Branch, Tensor, Tensor | None], Tensor]
 ) -> list[Tensor]:
     """All states of a cell: its inputs, then every node, the sum of its two branches.
 
     Args:
         states: the two calibrated inputs.
         cell: its nodes.
-        apply: computes (node, side 0 or 1, branch, what it reads).
+        apply: computes (node, side 0 or 1, branch, what it reads), plus the node's other branch where that is given.
     """
     states = list(states)
     for node, branches in enumerate(cell):
-        left, right = (apply(node, side, branch, states[branch.source]) for side, branch in enumerate(branches))
-        states.append(left + right)
+        total: Tensor | None = None
+        # An identity first: the other branch's operation can add to it what it computes, without a pass of its own.
+        for side in sorted(range(2), key=lambda side: branches[side].operation != IDENTITY):
+            total = apply(node, side, branches[side], states[branches[side].source], total)
+        assert total is not None, "every node has two branches"
+        states.append(total)
     return states
 
 

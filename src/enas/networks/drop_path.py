@@ -4,15 +4,22 @@ import torch
 from torch import Tensor
 
 
-def drop_path(x: Tensor, keep: float, generator: torch.Generator) -> Tensor:
-    """Zero the whole of ``x[i]`` with probability ``1 - keep``, for each i by itself, and divide the rest by ``keep``.
+def draw_paths(n_images: int, keep: float, generator: torch.Generator) -> Tensor | None:
+    """A factor for each image (n_images,): 0 with probability ``1 - keep``, each by itself, else ``1 / keep``.
 
     Args:
-        x: (B, C, H, W), a branch's output; strides and dtype are kept.
-        keep: probability in (0, 1]; 1 returns ``x`` and draws nothing.
-        generator: where the B draws come from, on the device of ``x`` (else every call waits for a copy).
+        n_images: of the batch.
+        keep: probability in (0, 1]; 1 gives None and draws nothing.
+        generator: where the draws come from, on the images' device (else every call waits for a copy).
     """
     if keep >= 1:
-        return x
-    draws = torch.rand((len(x), 1, 1, 1), generator=generator, device=generator.device)
-    return x * ((draws < keep) / keep).to(x)  # one pass over x: zero or 1 / keep for each image
+        return None
+    draws = torch.rand((n_images,), generator=generator, device=generator.device)
+    return (draws < keep) / keep
+
+
+def add_branch(y: Tensor, factor: Tensor | None, add: Tensor | None) -> Tensor:
+    """A branch's output (B, C, H, W) times each image's factor (B,), plus the other branch; dtype and strides stay."""
+    if factor is not None:
+        y = y * factor[:, None, None, None].to(y)
+    return y if add is None else y + add

@@ -17,7 +17,6 @@ from enas.networks.cell import (
     AVERAGE_POOL,
     IDENTITY,
     KERNELS,
-    MAX_POOL,
     AuxiliaryHead,
     Calibration,
     Head,
@@ -26,7 +25,7 @@ from enas.networks.cell import (
     pool,
     run_nodes,
 )
-from enas.networks.drop_path import drop_path
+from enas.networks.drop_path import add_branch, draw_paths
 from enas.networks.dropout import Dropout
 from enas.networks.operations import FactorisedReduction, Projection, SeparableConv, average_pool, max_pool
 from enas.search_space import Architecture, MicroSpace
@@ -89,26 +88,31 @@ class ChildLayer(nn.Module):
         )
         self.shape = Shape(len(self.unread) * n, layer.size)
 
-    def forward(self, first: States, second: States, drop: Callable[[Tensor], Tensor] | None = None) -> States:
-        """Both inputs to the unread states, n of (B, C, H, W)."""
+    def forward(self, first: States, second: States, draw: Callable[[], Tensor | None] = lambda: None) -> States:
+        """Both inputs to the unread states, n of (B, C, H, W); ``draw`` gives drop path's factors of a branch."""
         inputs = self.calibrations[0](first), self.base([self.calibrations[1](second)])
 
-        def apply(node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
-            y = self._operate(node, side, branch, x)
-            return drop(y) if drop is not None and branch.operation != IDENTITY else y
+        def apply(node: int, side: int, branch: Branch, x: Tensor, add: Tensor | None) -> Tensor:
+            if branch.operation == IDENTITY:
+                return add_branch(self._pass_on(node, side, x), None, add)
+            return self._operate(node, side, branch, x, draw(), add)
 
         states = run_nodes(inputs, self.cell, apply)
         return [self.combine[str(i)]([states[i]]) if str(i) in self.combine else states[i] for i in self.unread]
 
-    def _operate(self, node: int, side: int, branch: Branch, x: Tensor) -> Tensor:
+    def _pass_on(self, node: int, side: int, x: Tensor) -> Tensor:
+        """The identity, at the layer's size."""
         name = f"{node}_{side}"
-        if name in self.branches:
-            x = self.branches[name]([x] if branch.operation == IDENTITY else x)
-        elif branch.operation == AVERAGE_POOL:
-            x = average_pool(x, stride=self._stride(branch))
-        elif branch.operation == MAX_POOL:
-            x = max_pool(x, stride=self._stride(branch))
-        return x
+        return self.branches[name]([x]) if name in self.branches else x
+
+    def _operate(
+        self, node: int, side: int, branch: Branch, x: Tensor, factor: Tensor | None, add: Tensor | None
+    ) -> Tensor:
+        if branch.operation in KERNELS:
+            y: Tensor = self.branches[f"{node}_{side}"](x, factor=factor, add=add)
+            return y
+        pool = average_pool if branch.operation == AVERAGE_POOL else max_pool
+        return pool(x, stride=self._stride(branch), factor=factor, add=add)
 
     def _stride(self, branch: Branch) -> int:
         return 2 if self.is_reduction and branch.source < 2 else 1
@@ -165,12 +169,14 @@ class MicroChild(nn.Module):
         stem = [self.stem(x)]
         given, outputs = (stem, stem), list[States]()
         for index, layer in enumerate(self.layers):
-            outputs.append(layer(*given, _dropper(noise, index)))
+            outputs.append(layer(*given, _path_drawer(noise, index, len(x))))
             given = given[1], outputs[-1]
         return outputs
 
 
-def _dropper(noise: Noise | None, layer: int) -> Callable[[Tensor], Tensor] | None:
-    """Drop path at the layer's keep probability; None where everything is kept."""
-    keep = noise.keep(layer) if noise else 1.0
-    return (lambda x: drop_path(x, keep, noise.generator)) if noise and keep < 1 else None
+def _path_drawer(noise: Noise | None, layer: int, n_images: int) -> Callable[[], Tensor | None]:
+    """Draws drop path's factors of one branch after another at the layer's keep probability."""
+    if noise is None:
+        return lambda: None
+    keep = noise.keep(layer)
+    return lambda: draw_paths(n_images, keep, noise.generator)

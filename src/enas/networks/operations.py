@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from enas.networks import native
+from enas.networks.drop_path import add_branch
 
 EPSILON = 1e-5
 MOMENTUM = 0.1  # of new statistics in the running ones
@@ -44,11 +45,17 @@ def pad_same(x: Tensor, kernel: tuple[int, int], stride: int, value: float = 0.0
 
 
 def average_pool(
-    x: Tensor, kernel: int = 3, stride: int = 1, *, padded: bool = True, add: Tensor | None = None
+    x: Tensor,
+    kernel: int = 3,
+    stride: int = 1,
+    *,
+    padded: bool = True,
+    factor: Tensor | None = None,
+    add: Tensor | None = None,
 ) -> Tensor:
-    """Mean over the cells of each window that lie inside; same padding if ``padded``; ``add``: to the result."""
+    """Mean over the cells of each window that lie inside; same padding if ``padded``; see `add_branch`."""
     if padded and kernel == 3 and stride <= 2 and native.fits(x) and native.available():
-        return native.average_pool(x, stride, add)
+        return native.average_pool(x, stride, factor=factor, add=add)
     if not padded:
         pooled = F.avg_pool2d(x, kernel, stride)
     elif stride == 1:
@@ -57,18 +64,18 @@ def average_pool(
         window = (kernel, kernel)
         inside = pad_same(x.new_ones(1, 1, *x.shape[2:]), window, stride)
         pooled = F.avg_pool2d(pad_same(x, window, stride), kernel, stride) / F.avg_pool2d(inside, kernel, stride)
-    return pooled if add is None else pooled + add
+    return add_branch(pooled, factor, add)
 
 
-def max_pool(x: Tensor, stride: int = 1, *, add: Tensor | None = None) -> Tensor:
-    """Largest of 3×3 cells, same padding. ``add``: to the result."""
+def max_pool(x: Tensor, stride: int = 1, *, factor: Tensor | None = None, add: Tensor | None = None) -> Tensor:
+    """Largest of 3×3 cells, same padding; see `add_branch`."""
     if stride <= 2 and native.fits(x) and native.available():
-        return native.max_pool(x, stride, add)
+        return native.max_pool(x, stride, factor=factor, add=add)
     if stride == 1:
         pooled = F.max_pool2d(x, 3, 1, 1)
     else:
         pooled = F.max_pool2d(pad_same(x, (3, 3), stride, -torch.inf), 3, stride)
-    return pooled if add is None else pooled + add
+    return add_branch(pooled, factor, add)
 
 
 class BatchNorm(nn.Module):
@@ -94,6 +101,17 @@ class BatchNorm(nn.Module):
         """Whether the statistics are the batch's own."""
         return self.training or self.mean is None
 
+    @property
+    def given(self) -> tuple[Tensor, Tensor] | None:
+        """Running mean and variance (C,) where they are used; None: the batch's own are."""
+        return None if self.training or self.mean is None or self.variance is None else (self.mean, self.variance)
+
+    def fuses(self, x: Tensor) -> bool:
+        """Whether a native kernel computes this norm after a convolution of ``x``; it sends nothing back through
+        running statistics.
+        """
+        return (self.uses_batch or not torch.is_grad_enabled()) and native.fits(x) and native.available()
+
     def forward(self, x: Tensor) -> Tensor:
         return F.batch_norm(
             x, self.mean, self.variance, self.scale, self.offset, self.uses_batch, momentum=MOMENTUM, eps=EPSILON
@@ -101,8 +119,8 @@ class BatchNorm(nn.Module):
 
     @torch.no_grad()
     def remember(self, mean: Tensor, variance: Tensor, n: int) -> None:
-        """Take a batch's statistics (of ``n`` cells, variance biased) into the running ones."""
-        if self.mean is not None and self.variance is not None:
+        """In training, take a batch's statistics (of ``n`` cells, variance biased) into the running ones."""
+        if self.training and self.mean is not None and self.variance is not None:
             self.mean.lerp_(mean, MOMENTUM)
             self.variance.lerp_(variance * (n / max(n - 1, 1)), MOMENTUM)
 
@@ -115,8 +133,8 @@ def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm) -> Tensor:
         weight: (n, C_out, C_in).
         norm: of the C_out channels.
     """
-    if norm.uses_batch and native.fits(xs[0]) and native.available():
-        out, mean, variance = native.relu_project(xs, weight, norm.scale, norm.offset)
+    if norm.fuses(xs[0]):
+        out, mean, variance = native.relu_project(xs, weight, norm.scale, norm.offset, norm.given)
         norm.remember(mean, variance, out.numel() // out.shape[1])
         return out
     whole = torch.cat(list(xs), dim=1) if len(xs) > 1 else xs[0]
@@ -157,10 +175,10 @@ class FactorisedReduction(nn.Module):
 
         ``relu``: they pass a ReLU first.
         """
-        if self.norm.uses_batch and native.fits(xs[0]) and native.available():
+        if self.norm.fuses(xs[0]):
             even, odd = (_blocks(weight, len(xs)) for weight in (self.even, self.odd))
-            scale, offset = self.norm.scale, self.norm.offset
-            out, mean, variance = native.factorised_reduction(xs, even, odd, scale, offset, relu=relu)
+            norm = self.norm.scale, self.norm.offset, self.norm.given
+            out, mean, variance = native.factorised_reduction(xs, even, odd, *norm, relu=relu)
             self.norm.remember(mean, variance, out.numel() // out.shape[1])
             return out
         xs = [F.relu(x) for x in xs] if relu else xs
@@ -208,18 +226,27 @@ class SeparableConv(nn.Module):
         self.first = SeparableUnit(n_channels, kernel, stride=stride, running=running, generator=generator)
         self.second = SeparableUnit(n_channels, kernel, running=running, generator=generator)
 
-    def forward(self, x: Tensor, *, add: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride)). ``add``: to the result."""
-        if self.first.stride <= 2 and self.first.norm.uses_batch and native.fits(x) and native.available():
-            return self._fused(x, add)
-        twice: Tensor = self.second(self.first(x))
-        return twice if add is None else twice + add
+    def forward(self, x: Tensor, *, factor: Tensor | None = None, add: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) to (B, C, ceil(H/stride), ceil(W/stride)); see `add_branch`."""
+        if self.first.stride <= 2 and self.first.norm.fuses(x):
+            return self._fused(x, factor, add)
+        return add_branch(self.second(self.first(x)), factor, add)
 
-    def _fused(self, x: Tensor, add: Tensor | None) -> Tensor:
+    def _fused(self, x: Tensor, factor: Tensor | None, add: Tensor | None) -> Tensor:
         """The same by the native kernel."""
-        units = self.first, self.second
+        units, stride = (self.first, self.second), self.first.stride
         weights = [weight for unit in units for weight in (unit.depth, unit.point, unit.norm.scale, unit.norm.offset)]
-        out, mean, variance = native.separable_conv(x, *weights, stride=self.first.stride, add=add)
+        out, mean, variance = native.separable_conv(
+            x, *weights, stride=stride, factor=factor, add=add, statistics=self._given
+        )
         for i, unit in enumerate(units):
             unit.norm.remember(mean[i], variance[i], out.numel() // out.shape[1])
         return out
+
+    @property
+    def _given(self) -> tuple[Tensor, Tensor] | None:
+        """Running statistics of both norms, (2, C) each, where they are used."""
+        first, second = self.first.norm.given, self.second.norm.given
+        if first is None or second is None:
+            return None
+        return torch.stack([first[0], second[0]]), torch.stack([first[1], second[1]])

@@ -29,9 +29,9 @@ ENAS_INLINE void fetch(Ahead& ahead) {
     ahead += 64;
 }
 
-// out (dense) = the image (padded copy) convolved with weights[phase][tap][VL].
-template <int K>
-void convolve(const Plane& p, const float* image, const float* weights, float* out, Ahead ahead) {
+// The image (padded copy) convolved with weights[phase][tap][VL]. Calls put(row, place in the row, numbers, how many count).
+template <int K, class Put>
+void convolve(const Plane& p, const float* image, const float* weights, const Put& put, Ahead ahead) {
     constexpr int H = K / 2;
     const size_t n_phases = p.n_phases(), row = p.row(), stride = p.stride(), n_vectors = (row + VL - 1) / VL;
     const ptrdiff_t height = p.height;
@@ -40,7 +40,6 @@ void convolve(const Plane& p, const float* image, const float* weights, float* o
         for (int tap = 0; tap < K * K; tap++) weight[tap] = load(weights + (phase * K * K + tap) * VL);
         for (size_t v = phase; v < n_vectors; v += n_phases) {
             const float* in = image + row_start(p, 0) + v * VL - H * p.channels;
-            float* to = out + v * VL;
             const size_t n = row - v * VL;
             vec sum[K];
 #pragma GCC unroll 8
@@ -53,14 +52,14 @@ void convolve(const Plane& p, const float* image, const float* weights, float* o
 #pragma GCC unroll 8
                     for (int j = 0; j < K; j++) sum[j] += value * weight[(K - 1 - j) * K + dx];
                 }
-                if (y >= H) store(to + (y - H) * row, sum[0], n);
+                if (y >= H) put(size_t(y - H), v * VL, sum[0], n);
 #pragma GCC unroll 8
                 for (int j = 0; j < K - 1; j++) sum[j] = sum[j + 1];
                 sum[K - 1] = zero();
             }
 #pragma GCC unroll 8
             for (int j = 0; j < H; j++)
-                if (height - H + j >= 0) store(to + (height - H + j) * row, sum[j], n);
+                if (height - H + j >= 0) put(size_t(height - H + j), v * VL, sum[j], n);
         }
     }
 }

@@ -42,7 +42,7 @@ inline floats counts(const Pool& p) {
 }
 
 template <class T>
-void average_pool(const Pool& p, const float* counts, const T* x, const T* add, T* y) {
+void average_pool(const Pool& p, const float* counts, const T* x, vec factor, const T* add, T* y) {
     Scratch scratch(p.wide());
     float* sums = scratch.take(p.wide());
     std::fill_n(sums, p.wide(), 0.0f);
@@ -60,6 +60,7 @@ void average_pool(const Pool& p, const float* counts, const T* x, const T* add, 
             for (size_t i = 0; i < n; i += VL) {
                 const float* near = sums + at + i;
                 vec mean = (load(near) + load(near + p.channels) + load(near + 2 * p.channels)) / (here * load(counts + to + i));
+                mean *= factor;
                 if (add) mean += load(add + to + i, n - i);
                 store(y + to + i, mean, n - i);
             }
@@ -68,7 +69,7 @@ void average_pool(const Pool& p, const float* counts, const T* x, const T* add, 
 }
 
 template <class T>
-void average_pool_back(const Pool& p, const float* counts, const T* grad, T* d_x) {
+void average_pool_back(const Pool& p, const float* counts, const T* grad, vec factor, T* d_x) {
     Scratch scratch(p.wide());
     float* sums = scratch.take(p.wide());
     std::fill_n(sums, p.wide(), 0.0f);
@@ -82,7 +83,7 @@ void average_pool_back(const Pool& p, const float* counts, const T* grad, T* d_x
                 vec sum = zero();
                 for (size_t r = 0; r < n_rows; r++)
                     sum += load(grad + (first + r) * p.out_row() + from + i, n - i) * everywhere(parts[r]);
-                store(sums + 2 * p.channels + at + i, sum / load(counts + from + i), n - i);
+                store(sums + 2 * p.channels + at + i, factor * sum / load(counts + from + i), n - i);
             }
         });
         for (size_t i = 0; i < row; i += VL) {
@@ -97,7 +98,7 @@ constexpr uint8_t NOWHERE = 128;
 
 // places: which of its nine cells is the largest, the first in order of rows where several are; null: not wanted.
 template <bool KEEP, class T>
-void max_pool(const Pool& p, const T* x, const T* add, T* y, uint8_t* places) {
+void max_pool(const Pool& p, const T* x, vec factor, const T* add, T* y, uint8_t* places) {
     Scratch scratch(2 * p.wide());
     float* best = scratch.take(p.wide());
     uint32_t* best_at = reinterpret_cast<uint32_t*>(scratch.take(p.wide()));
@@ -136,6 +137,7 @@ void max_pool(const Pool& p, const T* x, const T* add, T* y, uint8_t* places) {
                     value = better ? other : value;
                 }
                 if (KEEP) store_bytes(places + to + i, at, n - i);
+                value *= factor;
                 if (add) value += load(add + to + i, n - i);
                 store(y + to + i, value, n - i);
             }
@@ -144,7 +146,7 @@ void max_pool(const Pool& p, const T* x, const T* add, T* y, uint8_t* places) {
 }
 
 template <class T>
-void max_pool_back(const Pool& p, const T* grad, const uint8_t* places, T* d_x) {
+void max_pool_back(const Pool& p, const T* grad, vec factor, const uint8_t* places, T* d_x) {
     const size_t wide = p.wide(), row = p.in_row();
     Scratch scratch(p.rows.out * (wide + wide / 4 + VL) + 2 * VL);
     float* slopes = scratch.take(p.rows.out * wide);
@@ -170,7 +172,7 @@ void max_pool_back(const Pool& p, const T* grad, const uint8_t* places, T* d_x) 
                     sum += load_bytes(from + at) == place + uint32_t(dx) ? load(slopes + at) : zero();
                 }
             }
-            store(d_x + i, sum, row - i);
+            store(d_x + i, sum * factor, row - i);
         }
     }
 }

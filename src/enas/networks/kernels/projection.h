@@ -82,16 +82,18 @@ void spread(const Projection& p, const Piece& piece, const float* grad, const fl
         });
 }
 
-// y = the sum before the norm, and the norm's statistics.
+// y = the sum before the norm, and the norm's statistics if they are not null.
 template <class T>
 void project(const Projection& p, const T* const* x, int n_threads, T* y, float* mean, float* variance) {
     const size_t width = round_up(p.out.channels, VL), in = p.in.channels, out = p.out.channels;
-    floats matrix(p.n_pieces() * in * width + VL);
+    std::vector<floats> matrices;
     for (size_t k = 0; k < p.n_pieces(); k++) {
         const Piece piece = piece_of(p, k);
         const float* weights = p.weights[piece.odd] + piece.weight;
+        floats matrix(in * width + VL);
         for (size_t i = 0; i < in; i++)
-            for (size_t o = 0; o < piece.n; o++) matrix[(k * in + i) * width + o] = weights[o * in + i];
+            for (size_t o = 0; o < piece.n; o++) matrix[i * width + o] = weights[o * in + i];
+        matrices.push_back(prepare<T>(matrix, in, width));
     }
     const size_t period = p.out.n_phases() * VL, most = p.groups.together(p.out), n_pixels = p.n_pixels();
     doubles sums(p.groups.count() * 2 * period);
@@ -107,29 +109,31 @@ void project(const Projection& p, const T* const* x, int n_threads, T* y, float*
             for (size_t k = 0; k < p.n_pieces(); k++) {
                 const Piece piece = piece_of(p, k);
                 collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
-                const Product product{dense, in, 1, &matrix[k * in * width], width, sum + piece.first, out, in,
+                const Product product{dense, in, 1, matrices[k].data(), width, sum + piece.first, out, in,
                                       place(p, x, k + 1, i, n)};
-                if (piece.input) multiply<true>(product, n * n_pixels, piece.n);
-                else multiply<false>(product, n * n_pixels, piece.n);
+                if (piece.input) multiply_rows<true, T>(product, n * n_pixels, piece.n);
+                else multiply_rows<false, T>(product, n * n_pixels, piece.n);
             }
-            finish_sums(p.out, sum, n, &sums[group * 2 * period], y + i * p.out.size());
+            finish_sums(p.out, sum, n, mean ? &sums[group * 2 * period] : nullptr, y + i * p.out.size());
         }
     });
-    statistics(p.out, p.groups, sums, mean, variance);
+    if (mean) statistics(p.out, p.groups, sums, mean, variance);
 }
 
 // From the gradient of norm(y) to those of the inputs (null: not wanted) and of the weights.
 template <class T>
-void project_back(const Projection& p, const T* const* x, const T* y, const T* grad, const NormSlope& slope, int n_threads,
+void project_back(const Projection& p, const T* const* x, const T* y, const Slopes<T>& slopes_of_norm, const NormSlope& slope, int n_threads,
                   T* const* d_x, float* const* d_weights) {
     const size_t width = round_up(p.in.channels, VL), in = p.in.channels, out = p.out.channels;
     const size_t n_all = p.n_inputs * in * out;
     const size_t n_odd = p.stride == 2 ? p.n_inputs * in * (out / 2) : 0;  // where the slopes of odd pixels begin
-    floats matrix(p.n_pieces() * out * width + VL);
+    std::vector<floats> matrices;
     for (size_t k = 0; k < p.n_pieces(); k++) {
         const Piece piece = piece_of(p, k);
+        floats matrix(piece.n * width + VL);
         for (size_t o = 0; o < piece.n; o++)
-            std::copy_n(p.weights[piece.odd] + piece.weight + o * in, in, &matrix[(k * out + o) * width]);
+            std::copy_n(p.weights[piece.odd] + piece.weight + o * in, in, &matrix[o * width]);
+        matrices.push_back(prepare<T>(matrix, piece.n, width));
     }
     const size_t most = p.groups.together(p.out), n_pixels = p.n_pixels();
     const size_t n_block = std::max<size_t>(64, 6144 / (in + out));
@@ -143,19 +147,19 @@ void project_back(const Projection& p, const T* const* x, const T* y, const T* g
         for (size_t i = p.groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
             for (size_t j = 0; j < n; j++)
-                send_back(p.out, slope, grad + (i + j) * p.out.size(), y + (i + j) * p.out.size(), d_y + j * p.out.size());
+                send_back(p.out, slope, slopes_of_norm, y, i + j, d_y + j * p.out.size());
             for (size_t k = 0; k < p.n_pieces(); k++) {
                 const Piece piece = piece_of(p, k);
                 const float* d_sum = d_y + piece.first;
                 collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
                 float* to = &slopes[group * n_all + (piece.odd ? n_odd : 0) + piece.weight];
                 for (size_t v = 0; v < n * n_pixels; v += n_block)
-                    multiply<true>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v),
-                                    place(p, x, k + 1, i, n) + v * in * sizeof(T)},
-                                   piece.n, in);
+                    multiply_columns<T>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v),
+                                         place(p, x, k + 1, i, n) + v * in * sizeof(T)},
+                                        piece.n, in);
                 if (!d_x[piece.input]) continue;
-                multiply<false>({d_sum, out, 1, &matrix[k * out * width], width, d_dense, in, piece.n, place<T>(p, d_x, k, i, n)},
-                                n * n_pixels, in);
+                multiply_rows<false, T>({d_sum, out, 1, matrices[k].data(), width, d_dense, in, piece.n, place<T>(p, d_x, k, i, n)},
+                                        n * n_pixels, in);
                 spread(p, piece, d_dense, dense, n, d_x[piece.input] + i * p.in.size());
             }
         }

@@ -6,11 +6,10 @@
 #include <memory>
 #include <vector>
 #include "depthwise.h"
-#include "matmul.h"
+#include "products.h"
 
 namespace enas {
 
-typedef std::vector<float> floats;
 typedef std::vector<double> doubles;
 
 // One number per channel, repeated to whole vectors, at least four.
@@ -181,12 +180,17 @@ ENAS_INLINE void copy(const float* from, size_t n, float* to) {
     for (size_t i = 0; i < n; i += VL) store(to + i, load(from + i, n - i), n - i);
 }
 
+// What `convolve` gives, at its place in a dense image.
+inline auto to_memory(const Plane& p, float* out) {
+    return [row = p.row(), out](size_t y, size_t k, vec value, size_t n) ENAS_LAMBDA { store(out + y * row + k, value, n); };
+}
+
 // dense (of out's size) = the image (padded copy) convolved; full: memory of an image of in's size.
 template <int K>
 void convolve_to(const Plane& in, const Plane& out, const float* padded, const float* taps, float* full, float* dense,
                  Ahead ahead) {
-    if (same_size(in, out)) return convolve<K>(in, padded, taps, dense, ahead);
-    convolve<K>(in, padded, taps, full, ahead);
+    if (same_size(in, out)) return convolve<K>(in, padded, taps, to_memory(in, dense), ahead);
+    convolve<K>(in, padded, taps, to_memory(in, full), ahead);
     for_kept_pixels(in, out, [&](size_t row, size_t column, size_t to, size_t n) ENAS_LAMBDA {
         copy(full + row * in.row() + column, n * in.channels, dense + to);
     });
@@ -194,16 +198,19 @@ void convolve_to(const Plane& in, const Plane& out, const float* padded, const f
 
 inline size_t product_width(const Plane& p) { return round_up(p.channels, VL); }
 
-// n images as multiplied: adds up their values and squares, and rounds them to y where that is not where they are.
+// n images as multiplied: adds up their values and squares (null: not wanted), and rounds them to y where that is not where
+// they are.
 template <class T>
 void finish_sums(const Plane& p, const float* values, size_t n, double* sums, T* y) {
     const size_t size = p.size();
+    constexpr bool is_rounded = !std::is_same_v<T, float>;
     for (size_t j = 0; j < n; j++, values += size, y += size) {
-        add_up(p, sums, [&](size_t at, size_t left, size_t, vec& first, vec& second) ENAS_LAMBDA {
+        if (sums) add_up(p, sums, [&](size_t at, size_t left, size_t, vec& first, vec& second) ENAS_LAMBDA {
             const vec value = load(values + at, left);
             first += value, second += value * value;
+            if (is_rounded) store(y + at, value, left);
         });
-        if constexpr (!std::is_same_v<T, float>)
+        else if (is_rounded)
             for (size_t k = 0; k < size; k += VL) store(y + k, load(values + k, size - k), size - k);
     }
 }
@@ -225,11 +232,13 @@ inline void add_groups(const Groups& groups, const floats& slopes, size_t n, flo
     for (size_t i = 0; i < n; i++) total[i] = sum[i];
 }
 
-// y = pointwise(depthwise(relu(affine(x)))) and the norm's statistics of y. x is of plane `in`, y of p: that or half of it.
+// y = pointwise(depthwise(relu(affine(x)))) and the norm's statistics of y, if they are not null. x is of plane `in`, y of p:
+// that or half of it.
 template <int K, class T>
 void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Affine* affine, const float* depth,
              const float* point, bool backwards, int n_threads, T* y, float* mean, float* variance) {
-    const floats taps = arrange<K>(p, depth, false), matrix = pad_rows(p.channels, point, true);
+    const floats taps = arrange<K>(p, depth, false);
+    const floats matrix = prepare<T>(pad_rows(p.channels, point, true), p.channels, product_width(p));
     const size_t period = p.n_phases() * VL, size = p.size(), n_pixels = p.height * p.width, most = groups.together(p);
     doubles sums(groups.count() * 2 * period);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
@@ -238,7 +247,7 @@ void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, 
         float* full = scratch.take(in.size() + VL);
         float* dense = scratch.take(most * size + VL);
         float* rounded = scratch.take(most * size + VL);
-        double* sum = &sums[group * 2 * period];
+        double* sum = mean ? &sums[group * 2 * period] : nullptr;
         const size_t end = groups.begin(group + 1);
         for (size_t i = groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
@@ -249,29 +258,50 @@ void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, 
             }
             float* out = rounded;
             if constexpr (std::is_same_v<T, float>) out = y + i * size;
-            multiply<false>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels,
-                             Ahead(y + (i + n) * size)},
-                            n * n_pixels, p.channels);
+            multiply_rows<false, T>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels,
+                                     Ahead(y + (i + n) * size)},
+                                    n * n_pixels, p.channels);
             finish_sums(p, out, n, sum, y + i * size);
         }
     });
-    statistics(p, groups, sums, mean, variance);
+    if (mean) statistics(p, groups, sums, mean, variance);
 }
 
-// out = affine(y) + add (null: nothing), in place if out is y.
+// Images may each have a factor: those of a branch that is sometimes left out. Null: all have 1.
+ENAS_INLINE vec factor_of(const float* factors, size_t i) { return everywhere(factors ? factors[i] : 1.0f); }
+
+// What becomes of a branch: times its images' factors, plus another tensor (null: nothing).
 template <class T>
-void normalise(const Plane& p, const Groups& groups, const T* y, const Affine& affine, const T* add, bool backwards,
+struct Summand {
+    const float* factors;
+    const T* add;
+};
+
+// out = affine(y) as part of a sum, in place if out is y.
+template <class T>
+void normalise(const Plane& p, const Groups& groups, const T* y, const Affine& affine, const Summand<T>& sum, bool backwards,
                int n_threads, T* out) {
     const size_t period = p.n_phases() * VL, size = p.size();
     for_groups(groups, backwards, n_threads, [&](size_t group) {
-        for (size_t i = groups.begin(group) * size; i < groups.begin(group + 1) * size; i += size)
+        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++) {
+            const vec factor = factor_of(sum.factors, i);
+            const T *from = y + i * size, *more = sum.add ? sum.add + i * size : nullptr;
+            T* to = out + i * size;
             for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL) {
-                vec value = load(y + i + k, size - k) * load(&affine.scale[q]) + load(&affine.shift[q]);
-                if (add) value += load(add + i + k, size - k);
-                store(out + i + k, value, size - k);
+                vec value = (load(from + k, size - k) * load(&affine.scale[q]) + load(&affine.shift[q])) * factor;
+                if (more) value += load(more + k, size - k);
+                store(to + k, value, size - k);
             }
+        }
     });
 }
+
+// The gradient of a norm's output is grad times the images' factors.
+template <class T>
+struct Slopes {
+    const T* grad;
+    const float* factors;
+};
 
 // What a batch norm sends back: grad of y = a * grad + b * y + c per channel; and the slopes of scale and offset.
 struct NormSlope {
@@ -293,39 +323,44 @@ inline NormSlope slope_of(const Plane& p, const Norm& norm, const doubles& sums,
 
 // Sums of grad and of grad * (y - mean), per channel.
 template <class T>
-doubles norm_sums(const Plane& p, const Groups& groups, const T* grad, const T* y, const floats& mean, bool backwards,
+doubles norm_sums(const Plane& p, const Groups& groups, const Slopes<T>& slopes, const T* y, const floats& mean, bool backwards,
                   int n_threads) {
     const floats centre = repeat(p, mean.data());
     const size_t period = p.n_phases() * VL, size = p.size();
     doubles sums(groups.count() * 2 * period);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
-        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
+        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++) {
+            const vec factor = factor_of(slopes.factors, i);
             add_up(p, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
-                const vec slope = load(grad + i * size + at, left);
+                const vec slope = load(slopes.grad + i * size + at, left) * factor;
                 first += slope, second += slope * (load(y + i * size + at, left) - load(&centre[q]));
             });
+        }
     });
     return gather(p, groups, sums);
 }
 
-// d_y of one image.
+// d_y of image i.
 template <class T>
-void send_back(const Plane& p, const NormSlope& slope, const T* grad, const T* y, float* d_y) {
+void send_back(const Plane& p, const NormSlope& slope, const Slopes<T>& slopes, const T* y, size_t i, float* d_y) {
     const size_t period = p.n_phases() * VL, size = p.size();
-    for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL)
-        store(d_y + k,
-              load(&slope.a[q]) * load(grad + k, size - k) + (load(&slope.b[q]) * load(y + k, size - k) + load(&slope.c[q])),
-              size - k);
+    const vec factor = factor_of(slopes.factors, i);
+    const T* grad = slopes.grad + i * size;
+    y += i * size;
+    for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL) {
+        const vec of_norm = load(grad + k, size - k) * factor;
+        store(d_y + k, load(&slope.a[q]) * of_norm + (load(&slope.b[q]) * load(y + k, size - k) + load(&slope.c[q])), size - k);
+    }
 }
 
 // From the gradient of norm(y) to that of x, of the weights and, where x is another norm's input, that norm's sums.
-// grad and d_x may be the same where x and y are of one size.
+// The norm's gradient and d_x may be the same where x and y are of one size.
 template <int K, class T>
 doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Affine* affine,
-                 const floats* x_mean, const float* depth, const float* point, const T* y, const T* grad, const NormSlope& slope, bool backwards,
-                 int n_threads, T* d_x, float* d_depth, float* d_point) {
+                 const floats* x_mean, const float* depth, const float* point, const T* y, const Slopes<T>& slopes, const NormSlope& slope,
+                 bool backwards, int n_threads, T* d_x, float* d_depth, float* d_point) {
     const floats taps = arrange<K>(p, depth, false), flipped = arrange<K>(p, depth, true);
-    const floats matrix = pad_rows(p.channels, point, false);
+    const floats matrix = prepare<T>(pad_rows(p.channels, point, false), p.channels, product_width(p));
     const size_t period = p.n_phases() * VL, size = p.size(), channels = p.channels, most = groups.together(p);
     const size_t n_pixels = p.height * p.width, n_taps = p.n_phases() * K * K * VL;
     const size_t n_block = std::max<size_t>(64, 3072 / channels);  // pixels whose two rows stay in the first-level cache
@@ -344,19 +379,18 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
         for (size_t i = groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
             for (size_t j = 0; j < n; j++) {
-                const size_t at = (i + j) * size;
                 const T* image = x + (i + j) * in.size();
                 rectify(in, image, affine, padded + j * in.padded());
                 convolve_to<K>(in, p, padded + j * in.padded(), taps.data(), full, dense + j * size, Ahead(image + in.size()));
-                send_back(p, slope, grad + at, y + at, d_y + j * size);
+                send_back(p, slope, slopes, y, i + j, d_y + j * size);
             }
-            multiply<false>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels,
-                             Ahead(d_x + i * size)},
-                            n * n_pixels, channels);
+            multiply_rows<false, T>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels,
+                                     Ahead(d_x + i * size)},
+                                    n * n_pixels, channels);
             for (size_t k = 0; k < n * n_pixels; k += n_block)
-                multiply<true>({d_y + k * channels, 1, channels, dense + k * channels, channels,
-                                &point_slopes[group * channels * channels], channels, std::min(n_block, n * n_pixels - k)},
-                               channels, channels);
+                multiply_columns<T>({d_y + k * channels, 1, channels, dense + k * channels, channels,
+                                     &point_slopes[group * channels * channels], channels, std::min(n_block, n * n_pixels - k)},
+                                    channels, channels);
             for (size_t j = 0; j < n; j++) {
                 const float* image = padded + j * in.padded();
                 const size_t row = in.row(), next = (i + j + n) * size;
@@ -364,14 +398,13 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
                 for_kept_pixels(in, p, [&](size_t y, size_t column, size_t from, size_t n_along) ENAS_LAMBDA {
                     copy(d_dense + j * size + from, n_along * channels, grad_padded + row_start(in, y) + column);
                 });
-                correlate<K>(in, image, grad_padded, &tap_slopes[group * n_taps], Ahead(grad + next));
-                convolve<K>(in, grad_padded, flipped.data(), full, Ahead(y + next));
-                for (size_t v = 0; v < in.height; v++)
-                    for (size_t k = 0; k < row; k += VL) {
-                        const vec value = where_positive(load(full + v * row + k, row - k), load(image + row_start(in, v) + k));
-                        store(full + v * row + k, value, row - k);
-                        store(to + v * row + k, value, row - k);
-                    }
+                correlate<K>(in, image, grad_padded, &tap_slopes[group * n_taps], Ahead(slopes.grad + next));
+                auto pass_back = [&](size_t v, size_t k, vec slope, size_t n_left) ENAS_LAMBDA {
+                    const vec value = where_positive(slope, load(image + row_start(in, v) + k));
+                    if (x_mean) store(full + v * row + k, value, n_left);
+                    store(to + v * row + k, value, n_left);
+                };
+                convolve<K>(in, grad_padded, flipped.data(), pass_back, Ahead(y + next));
                 if (x_mean)
                     add_up(in, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
                         const vec value = load(full + at, left);

@@ -46,10 +46,15 @@ ENAS_INLINE vec load(const bf16* from) {
     return reinterpret_cast<vec>(__builtin_convertvector(half, bits) << 16);
 }
 ENAS_INLINE void store(bf16* to, vec value) {  // rounds to nearest, ties to even; NaN stays NaN
+#if defined(__AVX512BF16__)
+    const __m256bh half = _mm512_cvtneps_pbh(value);  // takes numbers below 1e-38 for 0
+    std::memcpy(to, &half, sizeof half);
+#else
     const bits raw = reinterpret_cast<bits>(value);
     bits rounded = (raw + 0x7fff + ((raw >> 16) & 1)) >> 16;
     rounded = value == value ? rounded : ((raw >> 16) | 0x40);
     *reinterpret_cast<halves*>(to) = __builtin_convertvector(rounded, halves);
+#endif
 }
 
 // The first n numbers; the rest is zero, and is not written. Rows end where they end.
@@ -72,10 +77,29 @@ ENAS_INLINE void store(T* to, vec value, size_t n) {
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
     const __mmask16 wanted = (1u << n) - 1;
     if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_ps(to, wanted, value);
+#if defined(__AVX512BF16__)
+    if constexpr (sizeof(T) == 2)
+        return _mm256_mask_storeu_epi16(to, wanted, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
+#endif
 #endif
     T few[VL];
     store(few, value);
     std::memcpy(to, few, n * sizeof(T));
+}
+
+// even[0], odd[0], even[1], odd[1], ...: the first n of both.
+ENAS_INLINE void store_pairs(bf16* to, vec even, vec odd, size_t n) {
+#if defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
+                                           4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd, even));
+    const __mmask16 wanted = n >= VL ? 0xffff : (1u << n) - 1;
+    _mm512_mask_storeu_epi32(to, wanted, _mm512_permutexvar_epi16(order, both));
+#else
+    bf16 first[VL], second[VL];
+    store(first, even), store(second, odd);
+    for (size_t i = 0; i < VL && i < n; i++) to[2 * i] = first[i], to[2 * i + 1] = second[i];
+#endif
 }
 
 // Numbers of a byte each: GCC makes these conversions one by one where it is not told.
@@ -98,11 +122,13 @@ ENAS_INLINE void store_bytes(uint8_t* to, bits value, size_t n) {
 
 // One number in all places, loaded once even where the compiler would rather load it for every use.
 ENAS_INLINE vec everywhere(float value) {
-    vec all = value - vec{};
 #if defined(__AVX512F__)
+    vec all = _mm512_set1_ps(value);
     asm("" : "+v"(all));
-#endif
     return all;
+#else
+    return value - vec{};
+#endif
 }
 template <int N>
 ENAS_INLINE typename Vector<N>::type first_of(vec all) {

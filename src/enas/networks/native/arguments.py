@@ -25,6 +25,25 @@ def summand(add: Tensor | None, x: Tensor) -> Tensor | None:
     return None if add is None else add.to(x.dtype).contiguous(memory_format=torch.channels_last)
 
 
+def image_factors(factor: Tensor | None, x: Tensor) -> Tensor | None:
+    """One factor for each image, as the kernels read them.
+
+    Raises:
+        ValueError: there are not as many as images.
+    """
+    if factor is not None and factor.shape != x.shape[:1]:
+        raise ValueError(f"one factor for each image: {tuple(factor.shape)} for images of {tuple(x.shape)}")
+    return None if factor is None else factor.detach().float().contiguous()
+
+
+def given_or_empty(statistics: tuple[Tensor, Tensor] | None, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Mean and variance of norms as the kernels read them, or room for them."""
+    if statistics is None:
+        return torch.empty(shape), torch.empty(shape)
+    mean, variance = (part.detach().float().contiguous() for part in statistics)
+    return mean, variance
+
+
 def empty_like(x: Tensor) -> Tensor:
     """Room for a tensor of the same shape and type."""
     return torch.empty_like(x, memory_format=torch.channels_last)

@@ -20,7 +20,7 @@ from enas.cache_folder import private_folder
 from enas.errors import RunError
 
 _SOURCES = Path(__file__).parents[1] / "kernels"
-_FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-w")
+_FLAGS = ("-O2", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-w")
 _TRIALS = (("-mprefer-vector-width=512", "-fopenmp"), ("-fopenmp",), ())  # the first that the compiler takes
 
 

@@ -7,12 +7,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from enas.networks.native.arguments import address, addresses, empty_like
+from enas.networks.native.arguments import address, addresses, empty_like, given_or_empty
 from enas.networks.native.library import loaded
 
 
-def relu_project(xs: Sequence[Tensor], weight: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm (batch statistics, ε 1e-5) of the sum over i of ReLU(xs[i]) through the 1×1 convolution weight[i].
+def relu_project(
+    xs: Sequence[Tensor],
+    weight: Tensor,
+    scale: Tensor,
+    offset: Tensor,
+    statistics: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm (ε 1e-5) of the sum over i of ReLU(xs[i]) through the 1×1 convolution weight[i].
 
     The same as a 1×1 convolution of the concatenation, which is never made.
 
@@ -20,15 +26,23 @@ def relu_project(xs: Sequence[Tensor], weight: Tensor, scale: Tensor, offset: Te
         xs: n tensors (B, C_in, H, W), float32 or bfloat16, best in channels_last memory.
         weight: (n, C_out, C_in), float32.
         scale: (C_out,), as ``offset``.
+        statistics: mean and variance of the norm, (C_out,) each; None: the batch's own. Without gradient only.
 
     Returns:
         (B, C_out, H, W) in channels_last memory; mean and biased variance of the sum, (C_out,), without gradient.
     """
-    return _apply_projection(xs, (weight,), scale, offset, relu=True)
+    return _apply_projection(xs, (weight,), scale, offset, statistics, relu=True)
 
 
 def factorised_reduction(
-    xs: Sequence[Tensor], even: Tensor, odd: Tensor, scale: Tensor, offset: Tensor, *, relu: bool
+    xs: Sequence[Tensor],
+    even: Tensor,
+    odd: Tensor,
+    scale: Tensor,
+    offset: Tensor,
+    statistics: tuple[Tensor, Tensor] | None = None,
+    *,
+    relu: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Half the size: 1×1 convolutions of the even pixels and of those one down and right of them, batch norm of both.
 
@@ -39,26 +53,36 @@ def factorised_reduction(
         even: (n, C_out // 2, C_in), float32, gives the first channels.
         odd: (n, C_out - C_out // 2, C_in) gives the others.
         scale: (C_out,), as ``offset``.
+        statistics: as of `relu_project`.
         relu: whether the inputs pass a ReLU first.
 
     Returns:
         (B, C_out, ceil(H/2), ceil(W/2)) in channels_last memory; mean and biased variance before the norm, (C_out,),
         without gradient.
     """
-    return _apply_projection(xs, (even, odd), scale, offset, relu=relu)
+    return _apply_projection(xs, (even, odd), scale, offset, statistics, relu=relu)
 
 
 def _apply_projection(
-    xs: Sequence[Tensor], weights: tuple[Tensor, ...], scale: Tensor, offset: Tensor, *, relu: bool
+    xs: Sequence[Tensor],
+    weights: tuple[Tensor, ...],
+    scale: Tensor,
+    offset: Tensor,
+    statistics: tuple[Tensor, Tensor] | None,
+    *,
+    relu: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     tensors = (scale, offset, *weights, *xs)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        assert statistics is None, "no gradient through given statistics"
         out, mean, variance = _Projection.apply(relu, len(weights), *tensors)  # type: ignore[no-untyped-call]
         return out, mean, variance
-    return _project(relu, len(weights), *tensors, keep=False)[:3]
+    return _project(relu, len(weights), *tensors, statistics=statistics, keep=False)[:3]
 
 
-def _project(relu: bool, stride: int, *tensors: Tensor, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _project(
+    relu: bool, stride: int, *tensors: Tensor, statistics: tuple[Tensor, Tensor] | None = None, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Output, mean, variance and the sum before the norm (the output itself if not kept)."""
     scale, offset, *weights = (tensor.detach().contiguous() for tensor in tensors[: 2 + stride])
     xs = [x.contiguous(memory_format=torch.channels_last) for x in tensors[2 + stride :]]
@@ -66,9 +90,9 @@ def _project(relu: bool, stride: int, *tensors: Tensor, keep: bool) -> tuple[Ten
     shape = (n_images, len(scale), -(-height // stride), -(-width // stride))
     before = torch.empty(shape, dtype=xs[0].dtype, memory_format=torch.channels_last)
     out = empty_like(before) if keep else before
-    mean, variance = torch.empty((2, len(scale))).unbind()
+    mean, variance = given_or_empty(statistics, (len(scale),))
     loaded().enas_project(
-        _project_sizes(xs, len(scale), stride, relu),
+        _project_sizes(xs, len(scale), stride, relu, statistics is not None),
         addresses(xs),
         addresses(weights),
         *map(address, (scale, offset, before, out, mean, variance)),
@@ -114,8 +138,10 @@ class _Projection(torch.autograd.Function):
         return None, None, *slopes, *d_xs
 
 
-def _project_sizes(xs: Sequence[Tensor], n_out: int, stride: int, relu: bool) -> ctypes.Array[ctypes.c_int64]:
+def _project_sizes(
+    xs: Sequence[Tensor], n_out: int, stride: int, relu: bool, is_given: bool = False
+) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_in, height, width = xs[0].shape
     is_half, n_threads = xs[0].dtype == torch.bfloat16, torch.get_num_threads()
-    values = (n_images, height, width, n_in, n_out, len(xs), is_half, n_threads, stride, relu)
+    values = (n_images, height, width, n_in, n_out, len(xs), is_half, n_threads, stride, relu, is_given)
     return (ctypes.c_int64 * len(values))(*values)

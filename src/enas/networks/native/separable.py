@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from enas.networks.native.arguments import address, addresses, empty_like, halve, summand
+from enas.networks.native.arguments import (
+    address,
+    addresses,
+    empty_like,
+    given_or_empty,
+    halve,
+    image_factors,
+    summand,
+)
 from enas.networks.native.library import loaded
 
 
@@ -27,9 +35,11 @@ def separable_conv(
     offset_2: Tensor,
     *,
     stride: int = 1,
+    factor: Tensor | None = None,
     add: Tensor | None = None,
+    statistics: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Twice: ReLU → depthwise → pointwise → batch norm with the batch's statistics (ε 1e-5); TensorFlow's same padding.
+    """Twice: ReLU → depthwise → pointwise → batch norm (ε 1e-5); TensorFlow's same padding.
 
     Args:
         x: (B, C, H, W), float32 or bfloat16, best in channels_last memory.
@@ -37,7 +47,9 @@ def separable_conv(
         point_1: (C, C, 1, 1); ``point_2`` likewise.
         scale_1: (C,); so are the three other parameters of batch norm.
         stride: 1 or 2, of the first depthwise convolution.
+        factor: (B,), each image's output is multiplied by it; no gradient.
         add: is added to the output, of its shape and type.
+        statistics: mean and variance of both norms, (2, C) each; None: the batch's own. Without gradient only.
 
     Returns:
         The output (B, C, ceil(H/stride), ceil(W/stride)) in channels_last memory; mean and biased variance of both
@@ -45,14 +57,23 @@ def separable_conv(
     """
     weights = (depth_1, point_1, scale_1, offset_1, depth_2, point_2, scale_2, offset_2)
     given = (x, *weights) if add is None else (x, add, *weights)
+    factor = image_factors(factor, x)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
-        out, mean, variance = _SeparableConv.apply(x, stride, add, *weights)  # type: ignore[no-untyped-call]
+        assert statistics is None, "no gradient through given statistics"
+        out, mean, variance = _SeparableConv.apply(x, stride, factor, add, *weights)  # type: ignore[no-untyped-call]
         return out, mean, variance
-    return _forward(x, stride, add, weights, keep=False)[:3]
+    return _forward(x, stride, factor, add, weights, statistics, keep=False)[:3]
 
 
 def _forward(
-    x: Tensor, stride: int, add: Tensor | None, weights: tuple[Tensor, ...], *, keep: bool
+    x: Tensor,
+    stride: int,
+    factor: Tensor | None,
+    add: Tensor | None,
+    weights: tuple[Tensor, ...],
+    statistics: tuple[Tensor, Tensor] | None = None,
+    *,
+    keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Output, mean, variance and what both units give before their norms (the second is the output if not kept)."""
     x = x.contiguous(memory_format=torch.channels_last)
@@ -60,16 +81,13 @@ def _forward(
     shape = halve(x.shape, stride)
     first, second = (torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last) for _ in range(2))
     out = empty_like(first) if keep else second
-    mean, variance = (
-        x.new_empty((2, x.shape[1]), dtype=torch.float32),
-        x.new_empty((2, x.shape[1]), dtype=torch.float32),
-    )
+    mean, variance = given_or_empty(statistics, (2, x.shape[1]))
     weights = tuple(weight.detach().contiguous() for weight in weights)
     loaded().enas_separable_forward(
-        _sizes(x, weights[0], stride),
+        _sizes(x, weights[0], stride, statistics is not None),
         address(x),
         addresses(weights),
-        *map(address, (add, first, second, out, mean, variance)),
+        *map(address, (factor, add, first, second, out, mean, variance)),
     )
     return out, mean, variance, first, second
 
@@ -77,12 +95,12 @@ def _forward(
 class _SeparableConv(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx, x: Tensor, stride: int, add: Tensor | None, *weights: Tensor
+        ctx: FunctionCtx, x: Tensor, stride: int, factor: Tensor | None, add: Tensor | None, *weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
-        out, mean, variance, first, second = _forward(x, stride, add, weights, keep=True)
+        out, mean, variance, first, second = _forward(x, stride, factor, add, weights, keep=True)
         ctx.stride = stride  # type: ignore[attr-defined]
-        ctx.save_for_backward(x, first, second, mean, variance, *weights)
+        ctx.save_for_backward(x, first, second, mean, variance, factor, *weights)  # type: ignore[arg-type]
         ctx.mark_non_differentiable(mean, variance)
         ctx.set_materialize_grads(False)
         return out, mean, variance
@@ -91,10 +109,10 @@ class _SeparableConv(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         if grad is None:
-            return (None,) * 11
+            return (None,) * 12
         stride: int = ctx.stride  # type: ignore[attr-defined]
-        x, first, second, mean, variance, *weights = ctx.saved_tensors  # type: ignore[attr-defined]
-        d_add = grad if ctx.needs_input_grad[2] else None  # type: ignore[attr-defined]
+        x, first, second, mean, variance, factor, *weights = ctx.saved_tensors  # type: ignore[attr-defined]
+        d_add = grad if ctx.needs_input_grad[3] else None  # type: ignore[attr-defined]
         grad = grad.to(x.dtype).contiguous(memory_format=torch.channels_last)
         weights = [weight.contiguous() for weight in weights]
         d_x = empty_like(x)
@@ -104,13 +122,14 @@ class _SeparableConv(torch.autograd.Function):
             _sizes(x, weights[0], stride),
             address(x),
             addresses(weights),
-            *map(address, (first, second, mean, variance, grad, d_first, d_x)),
+            *map(address, (first, second, mean, variance, grad, factor, d_first, d_x)),
             addresses(slopes),
         )
-        return d_x, None, d_add, *slopes
+        return d_x, None, None, d_add, *slopes
 
 
-def _sizes(x: Tensor, depth: Tensor, stride: int) -> ctypes.Array[ctypes.c_int64]:
+def _sizes(x: Tensor, depth: Tensor, stride: int, is_given: bool = False) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_channels, height, width = x.shape
     is_half, n_threads = x.dtype == torch.bfloat16, torch.get_num_threads()
-    return (ctypes.c_int64 * 8)(n_images, height, width, n_channels, depth.shape[-1], is_half, n_threads, stride)
+    values = (n_images, height, width, n_channels, depth.shape[-1], is_half, n_threads, stride, is_given)
+    return (ctypes.c_int64 * len(values))(*values)
