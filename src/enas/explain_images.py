@@ -1,7 +1,7 @@
 """Explanation of images: the pixels that speak for the predicted class, by integrated gradients.
 
-Sundararajan et al. 2017, computed by captum. A map adds up to the difference between the logit of the image and that of the mean image
-(grey, 0 after normalisation): red pixels speak for the class, blue ones against it. Channels are summed.
+Sundararajan et al. 2017, computed by captum. A map adds up to the difference between the logit of the image and that of
+the mean image (grey, 0 after normalisation): red pixels speak for the class, blue ones against it. Channels are summed.
 """
 
 from collections.abc import Sequence

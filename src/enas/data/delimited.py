@@ -16,12 +16,14 @@ from enas.data.source import decode, show
 from enas.errors import DataError
 
 BLOCK_BYTES, _BLOCK_ROWS = 8 * 1024 * 1024, 128 * 1024
+_SMALL_BLOCK_BYTES, _SHARE = 128 * 1024, 64  # a block and what is made of it are small beside a small table, too
 
 
 def read_delimited(path: Path, reading: Reading, advance: Callable[[int], None] | None = None) -> RawTable:
     """Reads TSV, CSV and their kin, plain or compressed.
 
-    The matrix grows in place, so that the peak is about 1.3 times its size plus a few blocks.
+    The matrix grows in place, so that the peak is about 1.2 times its size plus names and a few blocks: for 100 rows
+    of 23,361 columns 2.5 times its size, beside the 40 MB that the parser takes for itself.
 
     Raises:
         DataError: anything that keeps the file from being a table of numbers; names file, line, column and value.
@@ -42,6 +44,11 @@ class _Reader:
     ids: list[bytes] = field(default_factory=list)
     texts: dict[int, list[bytes]] = field(default_factory=dict)
     latin: bool = False
+    block_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        share = self.path.stat().st_size // _SHARE
+        self.block_bytes = min(BLOCK_BYTES, max(_SMALL_BLOCK_BYTES, share))
 
     def read(self, records: Iterator[Record]) -> RawTable:
         layout = self.layout
@@ -97,14 +104,14 @@ class _Reader:
             block = parse_numbers(b"\n".join(rows), origin)
             if n_rows + len(block) > len(matrix):
                 # In place (no second copy): nobody else holds the matrix yet.
-                matrix.resize((max(n_rows + len(block), len(matrix) * 5 // 4), len(kept)), refcheck=False)
+                matrix.resize((max(n_rows + len(block), len(matrix) * 9 // 8), len(kept)), refcheck=False)
             matrix[n_rows : n_rows + len(block)] = block
             n_rows += len(block)
         matrix.resize((n_rows, len(kept)), refcheck=False)
         return matrix
 
     def _blocks(self, records: Iterator[Record]) -> Iterator[tuple[list[int], list[bytes]]]:
-        """Line numbers and rows of feature cells, separated by line feeds, of about ``BLOCK_BYTES`` at most."""
+        """Line numbers and rows of feature cells, separated by line feeds, of about ``block_bytes`` at most."""
         if self.layout.decimal_comma:
             table = bytes.maketrans(self.delimiter + b",", b"\n.")
         else:
@@ -117,7 +124,7 @@ class _Reader:
             lines.append(number)
             rows.append(row)
             n_bytes += len(row)
-            if n_bytes >= BLOCK_BYTES or len(rows) >= _BLOCK_ROWS:
+            if n_bytes >= self.block_bytes or len(rows) >= _BLOCK_ROWS:
                 yield lines, rows
                 lines, rows, n_bytes = [], [], 0
         if rows:
