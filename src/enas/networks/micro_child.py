@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from enas.networks import native
 from enas.networks.blueprint import Blueprint, Layer
 from enas.networks.cell import (
     AVERAGE_POOL,
@@ -158,7 +159,8 @@ class MicroChild(nn.Module):
 
     def train_outputs(self, x: Tensor, noise: Noise | None = None) -> tuple[Tensor, ...]:
         """Logits (1, B, n_classes) of the head and, if there is one, of the auxiliary head."""
-        outputs = self._outputs(x, noise)
+        with native.keeping_little():
+            outputs = self._outputs(x, noise)
         logits = self.head(torch.cat(outputs[-1], dim=1), noise.dropout if noise else None)[None]
         if self.auxiliary is None or self.plan.auxiliary_after is None:
             return (logits,)

@@ -173,6 +173,19 @@ void enas_project(const int64_t* sizes, const void* const* x, const float* const
     else run(float());
 }
 
+// What `enas_project` made of y, again. sizes: images, height, width, channels, bf16 or not, threads.
+void enas_normalise(const int64_t* sizes, const void* y, const float* scale, const float* offset, const float* mean,
+                    const float* variance, void* out) {
+    const Plane p{size_t(sizes[1]), size_t(sizes[2]), size_t(sizes[3]), 0};
+    const Affine affine = norm_of(p, mean, variance, {nullptr, nullptr, scale, offset}).forward(p);
+    auto run = [&](auto type) {
+        typedef decltype(type) T;
+        normalise(p, {size_t(sizes[0])}, static_cast<const T*>(y), affine, Summand<T>{}, false, int(sizes[5]), static_cast<T*>(out));
+    };
+    if (sizes[4]) run(bf16());
+    else run(float());
+}
+
 // d_x: of the inputs, null where it is not wanted. slopes: scale, offset, weights.
 void enas_project_back(const int64_t* sizes, const void* const* x, const float* const* weights, const float* scale,
                        const void* y, const float* mean, const float* variance, const void* grad, void* const* d_x,

@@ -6,6 +6,7 @@ Here several layers go over an image while it is in the cache. Where the library
 PyTorch. The result has the same bits for any number of threads.
 """
 
+from enas.networks.native.again import keeping_little
 from enas.networks.native.arguments import fits
 from enas.networks.native.library import available, release_memory, unavailable
 from enas.networks.native.pool import average_pool, max_pool
@@ -17,6 +18,7 @@ __all__ = [
     "average_pool",
     "factorised_reduction",
     "fits",
+    "keeping_little",
     "max_pool",
     "release_memory",
     "relu_project",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from enas.networks.native.again import Normalised, can_be_computed_again
 from enas.networks.native.arguments import address, addresses, empty_like, given_or_empty
 from enas.networks.native.library import loaded
 
@@ -75,7 +76,8 @@ def _apply_projection(
     tensors = (scale, offset, *weights, *xs)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         assert statistics is None, "no gradient through given statistics"
-        out, mean, variance = _Projection.apply(relu, len(weights), *tensors)  # type: ignore[no-untyped-call]
+        out, mean, variance, before = _Projection.apply(relu, len(weights), *tensors)  # type: ignore[no-untyped-call]
+        can_be_computed_again(out, Normalised(before, scale.detach(), offset.detach(), mean, variance))
         return out, mean, variance
     return _project(relu, len(weights), *tensors, statistics=statistics, keep=False)[:3]
 
@@ -104,14 +106,14 @@ class _Projection(torch.autograd.Function):
     """Of whether ReLU, stride, scale, offset, weights (as many as the stride) and inputs."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, relu: bool, stride: int, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: FunctionCtx, relu: bool, stride: int, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         xs = [x.contiguous(memory_format=torch.channels_last) for x in tensors[2 + stride :]]
         out, mean, variance, before = _project(relu, stride, *tensors[: 2 + stride], *xs, keep=True)
         ctx.relu, ctx.stride = relu, stride  # type: ignore[attr-defined]
         ctx.save_for_backward(before, mean, variance, tensors[0], *tensors[2 : 2 + stride], *xs)
-        ctx.mark_non_differentiable(mean, variance)
+        ctx.mark_non_differentiable(mean, variance, before)
         ctx.set_materialize_grads(False)
-        return out, mean, variance
+        return out, mean, variance, before
 
     @staticmethod
     @once_differentiable

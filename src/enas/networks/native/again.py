@@ -1,0 +1,77 @@
+"""Outputs of norms are computed again in the backward pass instead of kept: a pass over memory for an eighth of it.
+
+A projection keeps what it gives before its norm, from which its output follows number by number. So whatever reads the
+output need not keep it, too.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from enas.networks.native.arguments import address, empty_like
+from enas.networks.native.library import loaded
+
+
+@dataclass(slots=True, eq=False)
+class Normalised:
+    """The output of a norm, computed when the first reader wants it and let go after the last.
+
+    Args:
+        before: (B, C, H, W), channels last; the others (C,).
+    """
+
+    before: Tensor
+    scale: Tensor
+    offset: Tensor
+    mean: Tensor
+    variance: Tensor
+    n_readers: int = 0
+    _output: Tensor | None = field(default=None, repr=False)
+
+    def read(self) -> Tensor:
+        """The output, with the bits that it had."""
+        output = self._compute() if self._output is None else self._output
+        self.n_readers -= 1
+        self._output = output if self.n_readers > 0 else None
+        return output
+
+    def _compute(self) -> Tensor:
+        n_images, n_channels, height, width = self.before.shape
+        is_half, n_threads = self.before.dtype == torch.bfloat16, torch.get_num_threads()
+        sizes = (ctypes.c_int64 * 6)(n_images, height, width, n_channels, is_half, n_threads)
+        output = empty_like(self.before)
+        parts = self.before, self.scale, self.offset, self.mean, self.variance, output
+        loaded().enas_normalise(sizes, *map(address, parts))
+        return output
+
+
+_outputs: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def can_be_computed_again(output: Tensor, recipe: Normalised) -> None:
+    """Tell how; forgotten with the output."""
+    _outputs[output] = recipe
+
+
+@contextmanager
+def keeping_little() -> Iterator[None]:
+    """Inside, what can be computed again is not kept for the backward pass."""
+    with torch.autograd.graph.saved_tensors_hooks(_pack, _unpack):
+        yield
+
+
+def _pack(tensor: Tensor) -> Tensor | Normalised:
+    recipe = _outputs.get(tensor)
+    if not isinstance(recipe, Normalised):
+        return tensor
+    recipe.n_readers += 1
+    return recipe
+
+
+def _unpack(kept: Tensor | Normalised) -> Tensor:
+    return kept.read() if isinstance(kept, Normalised) else kept
