@@ -6,6 +6,7 @@
 #endif
 #include "pool.h"
 #include "projection.h"
+#include "separable.h"
 
 using namespace enas;
 

@@ -2,7 +2,7 @@
 // not count. Columns first, then rows, so that each number is read three times and once more.
 #pragma once
 #include <limits>
-#include "separable.h"
+#include "groups.h"
 
 namespace enas {
 

@@ -2,12 +2,10 @@
 // multiplies pairs of bfloat16, they are rounded once more and two are multiplied at a time. Sums are floats.
 #pragma once
 #include <type_traits>
-#include <vector>
+#include "groups.h"
 #include "matmul.h"
 
 namespace enas {
-
-typedef std::vector<float> floats;
 
 // Whether n_k numbers are multiplied in pairs.
 template <class T>

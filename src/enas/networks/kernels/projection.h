@@ -2,7 +2,8 @@
 // A factorised reduction is the same with two pointwise convolutions per input, one of the even pixels for the first
 // channels, one of the odd pixels for the others, and an optional ReLU.
 #pragma once
-#include "separable.h"
+#include "norm.h"
+#include "products.h"
 
 namespace enas {
 

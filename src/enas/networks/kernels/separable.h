@@ -1,80 +1,10 @@
 // Half of a separable convolution: batch_norm(pointwise(depthwise(relu(input)))), image by image, so that everything between
 // what is read and what is written stays in the second-level cache.
 #pragma once
-#include <algorithm>
-#include <cmath>
-#include <memory>
-#include <vector>
-#include "depthwise.h"
+#include "norm.h"
 #include "products.h"
 
 namespace enas {
-
-typedef std::vector<double> doubles;
-
-// One number per channel, repeated to whole vectors, at least four.
-inline floats repeat(const Plane& p, const float* values) {
-    floats all(std::max<size_t>(p.n_phases(), 4) * VL);
-    for (size_t i = 0; i < all.size(); i++) all[i] = values[i % p.channels];
-    return all;
-}
-
-// value * scale + shift per channel.
-struct Affine {
-    floats scale, shift;
-};
-
-// Statistics and parameters of one batch norm.
-struct Norm {
-    floats mean, inverse;  // inverse = 1 / sqrt(variance + epsilon)
-    const float *scale, *offset;
-
-    Affine forward(const Plane& p) const {
-        floats a(p.channels), b(p.channels);
-        for (size_t c = 0; c < p.channels; c++) a[c] = scale[c] * inverse[c], b[c] = offset[c] - mean[c] * a[c];
-        return {repeat(p, a.data()), repeat(p, b.data())};
-    }
-};
-
-// The images are cut into a number of groups that does not depend on the threads; what groups add up is added in their order.
-struct Groups {
-    size_t n_images;
-    size_t count() const { return std::min<size_t>(n_images, 16); }
-    size_t begin(size_t group) const { return n_images * group / count(); }
-    size_t most() const { return (n_images + count() - 1) / count(); }
-    // How many images are multiplied together, where one is small.
-    size_t together(const Plane& p) const { return std::max<size_t>(1, std::min(most(), 256 / (p.height * p.width))); }
-};
-
-template <class Work>
-void for_groups(const Groups& groups, bool backwards, int n_threads, const Work& work) {
-    const long n = groups.count();
-#pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads) if (n_threads > 1)
-    for (long i = 0; i < n; i++) work(size_t(backwards ? n - 1 - i : i));  // backwards: what was written last is still cached
-}
-
-// Memory at an address fit for vectors; kept by its thread, since fresh pages are slow.
-class Scratch {
-public:
-    explicit Scratch(size_t size) {
-        static thread_local std::vector<float> kept;
-        if (kept.size() < size + VL) kept.resize(size + VL);
-        next_ = reinterpret_cast<float*>(round_up(reinterpret_cast<size_t>(kept.data()), 64));
-    }
-    float* take(size_t size) {
-        float* taken = next_;
-        next_ += round_up(size, VL);
-        return taken;
-    }
-    float* take_padded(const Plane& p, size_t n = 1) {
-        float* taken = take(n * p.padded());
-        std::memset(taken, 0, n * p.padded() * sizeof(float));
-        return taken;
-    }
-
-private:
-    float* next_;
-};
 
 // padded = relu(from * scale + shift), or relu(from).
 template <class T>
@@ -91,56 +21,6 @@ void rectify(const Plane& p, const T* from, const Affine* affine, float* padded)
             store(to + i, relu(value), row - i);
         }
     }
-}
-
-// sums[0] += first, sums[1] += second per lane of the period; pair(i, n left, place in the period, first, second) adds to
-// both. In float over short stretches, else in double. PHASES: of the period, or a multiple of it, kept in registers.
-template <int PHASES, class Pair>
-void add_up_phases(size_t n, size_t period, double* sums, const Pair& pair) {
-    for (size_t i = 0; i < n;) {
-        vec first[PHASES] = {}, second[PHASES] = {};
-        for (int stretch = 0; stretch < 64 && i < n; stretch++) {
-            if (i + PHASES * VL <= n) {
-#pragma GCC unroll 16
-                for (int u = 0; u < PHASES; u++) pair(i + u * VL, size_t(VL), u * VL, first[u], second[u]);
-            } else {
-                for (int u = 0; i + u * VL < n; u++) pair(i + u * VL, n - i - u * VL, u * VL, first[u], second[u]);
-            }
-            i += PHASES * VL;
-        }
-        for (int u = 0; u < PHASES; u++)
-            for (int l = 0; l < VL; l++)
-                sums[(u * VL + l) % period] += first[u][l], sums[period + (u * VL + l) % period] += second[u][l];
-    }
-}
-
-template <class Pair>
-ENAS_INLINE void add_up(const Plane& p, double* sums, const Pair& pair) {
-    const size_t n = p.size(), n_phases = p.n_phases(), period = n_phases * VL;
-    switch (n_phases) {
-        case 1: case 2: case 4: return add_up_phases<4>(n, period, sums, pair);
-        case 3: return add_up_phases<3>(n, period, sums, pair);
-        case 5: return add_up_phases<5>(n, period, sums, pair);
-        case 8: return add_up_phases<8>(n, period, sums, pair);
-        case 9: return add_up_phases<9>(n, period, sums, pair);
-        case 10: return add_up_phases<10>(n, period, sums, pair);
-    }
-    for (size_t phase = 0; phase < n_phases; phase++)
-        for (size_t i = phase * VL; i < n;) {
-            vec first = zero(), second = zero();
-            for (int stretch = 0; stretch < 64 && i < n; stretch++, i += period) pair(i, n - i, phase * VL, first, second);
-            for (int l = 0; l < VL; l++) sums[phase * VL + l] += first[l], sums[period + phase * VL + l] += second[l];
-        }
-}
-
-// Sums of all groups -> sums per channel, (2, channels).
-inline doubles gather(const Plane& p, const Groups& groups, const doubles& sums) {
-    const size_t period = p.n_phases() * VL;
-    doubles total(2 * p.channels);
-    for (size_t g = 0; g < groups.count(); g++)
-        for (size_t k = 0; k < 2; k++)
-            for (size_t i = 0; i < period; i++) total[k * p.channels + i % p.channels] += sums[(2 * g + k) * period + i];
-    return total;
 }
 
 // depthwise weights (channels, K, K) -> [phase][tap][VL], flipped for the backward pass.
@@ -198,40 +78,6 @@ void convolve_to(const Plane& in, const Plane& out, const float* padded, const f
 
 inline size_t product_width(const Plane& p) { return round_up(p.channels, VL); }
 
-// n images as multiplied: adds up their values and squares (null: not wanted), and rounds them to y where that is not where
-// they are.
-template <class T>
-void finish_sums(const Plane& p, const float* values, size_t n, double* sums, T* y) {
-    const size_t size = p.size();
-    constexpr bool is_rounded = !std::is_same_v<T, float>;
-    for (size_t j = 0; j < n; j++, values += size, y += size) {
-        if (sums) add_up(p, sums, [&](size_t at, size_t left, size_t, vec& first, vec& second) ENAS_LAMBDA {
-            const vec value = load(values + at, left);
-            first += value, second += value * value;
-            if (is_rounded) store(y + at, value, left);
-        });
-        else if (is_rounded)
-            for (size_t k = 0; k < size; k += VL) store(y + k, load(values + k, size - k), size - k);
-    }
-}
-
-inline void statistics(const Plane& p, const Groups& groups, const doubles& sums, float* mean, float* variance) {
-    const doubles total = gather(p, groups, sums);
-    const double n = double(groups.n_images) * p.height * p.width;
-    for (size_t c = 0; c < p.channels; c++) {
-        const double m = total[c] / n, spread = total[p.channels + c] / n - m * m;
-        mean[c] = m, variance[c] = spread < 0 ? 0 : spread;  // NaN passes
-    }
-}
-
-// The slopes of n weights, added in the order of the groups.
-inline void add_groups(const Groups& groups, const floats& slopes, size_t n, float* total) {
-    doubles sum(n);
-    for (size_t g = 0; g < groups.count(); g++)
-        for (size_t i = 0; i < n; i++) sum[i] += slopes[g * n + i];
-    for (size_t i = 0; i < n; i++) total[i] = sum[i];
-}
-
 // y = pointwise(depthwise(relu(affine(x)))) and the norm's statistics of y, if they are not null. x is of plane `in`, y of p:
 // that or half of it.
 template <int K, class T>
@@ -265,92 +111,6 @@ void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, 
         }
     });
     if (mean) statistics(p, groups, sums, mean, variance);
-}
-
-// Images may each have a factor: those of a branch that is sometimes left out. Null: all have 1.
-ENAS_INLINE vec factor_of(const float* factors, size_t i) { return everywhere(factors ? factors[i] : 1.0f); }
-
-// What becomes of a branch: times its images' factors, plus another tensor (null: nothing).
-template <class T>
-struct Summand {
-    const float* factors;
-    const T* add;
-};
-
-// out = affine(y) as part of a sum, in place if out is y.
-template <class T>
-void normalise(const Plane& p, const Groups& groups, const T* y, const Affine& affine, const Summand<T>& sum, bool backwards,
-               int n_threads, T* out) {
-    const size_t period = p.n_phases() * VL, size = p.size();
-    for_groups(groups, backwards, n_threads, [&](size_t group) {
-        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++) {
-            const vec factor = factor_of(sum.factors, i);
-            const T *from = y + i * size, *more = sum.add ? sum.add + i * size : nullptr;
-            T* to = out + i * size;
-            for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL) {
-                vec value = (load(from + k, size - k) * load(&affine.scale[q]) + load(&affine.shift[q])) * factor;
-                if (more) value += load(more + k, size - k);
-                store(to + k, value, size - k);
-            }
-        }
-    });
-}
-
-// The gradient of a norm's output is grad times the images' factors.
-template <class T>
-struct Slopes {
-    const T* grad;
-    const float* factors;
-};
-
-// What a batch norm sends back: grad of y = a * grad + b * y + c per channel; and the slopes of scale and offset.
-struct NormSlope {
-    floats a, b, c;
-};
-inline NormSlope slope_of(const Plane& p, const Norm& norm, const doubles& sums, double n, float* d_scale, float* d_offset) {
-    const size_t channels = p.channels;
-    floats a(channels), b(channels), c(channels);
-    for (size_t i = 0; i < channels; i++) {
-        const double total = sums[i], product = sums[channels + i] * norm.inverse[i];
-        d_offset[i] = total, d_scale[i] = product;
-        const double scale = double(norm.scale[i]) * norm.inverse[i];
-        a[i] = scale;
-        b[i] = -scale * norm.inverse[i] * product / n;
-        c[i] = -scale * total / n - b[i] * double(norm.mean[i]);
-    }
-    return {repeat(p, a.data()), repeat(p, b.data()), repeat(p, c.data())};
-}
-
-// Sums of grad and of grad * (y - mean), per channel.
-template <class T>
-doubles norm_sums(const Plane& p, const Groups& groups, const Slopes<T>& slopes, const T* y, const floats& mean, bool backwards,
-                  int n_threads) {
-    const floats centre = repeat(p, mean.data());
-    const size_t period = p.n_phases() * VL, size = p.size();
-    doubles sums(groups.count() * 2 * period);
-    for_groups(groups, backwards, n_threads, [&](size_t group) {
-        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++) {
-            const vec factor = factor_of(slopes.factors, i);
-            add_up(p, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
-                const vec slope = load(slopes.grad + i * size + at, left) * factor;
-                first += slope, second += slope * (load(y + i * size + at, left) - load(&centre[q]));
-            });
-        }
-    });
-    return gather(p, groups, sums);
-}
-
-// d_y of image i.
-template <class T>
-void send_back(const Plane& p, const NormSlope& slope, const Slopes<T>& slopes, const T* y, size_t i, float* d_y) {
-    const size_t period = p.n_phases() * VL, size = p.size();
-    const vec factor = factor_of(slopes.factors, i);
-    const T* grad = slopes.grad + i * size;
-    y += i * size;
-    for (size_t k = 0, q = 0; k < size; k += VL, q = q + VL == period ? 0 : q + VL) {
-        const vec of_norm = load(grad + k, size - k) * factor;
-        store(d_y + k, load(&slope.a[q]) * of_norm + (load(&slope.b[q]) * load(y + k, size - k) + load(&slope.c[q])), size - k);
-    }
 }
 
 // From the gradient of norm(y) to that of x, of the weights and, where x is another norm's input, that norm's sums.
