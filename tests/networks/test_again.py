@@ -5,11 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
+from networks.native_studies import needs_kernels
 from torch import Tensor
 
 from enas.networks import native
-
-needs_kernels = pytest.mark.skipif(not native.available(), reason=f"no native kernels: {native.unavailable()}")
 
 
 class Study:
