@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from enas.baselines.linear import Floats, LinearFold, LinearModel, flatten, predict_fold
 from enas.data.dataset import FloatArray, IntArray, Target
@@ -102,7 +103,9 @@ class Kind:
 
 
 def fit_baselines(rows: Rows, reward: Reward, advance: Callable[[str], None]) -> list[Baseline]:
-    """L2 and L1 logistic regression, or ridge regression.
+    """L2 and L1 logistic regression, or ridge regression, on one thread.
+
+    Their products are small: of two threads each waits for the other, on a busy machine ten times as long as it works.
 
     Args:
         rows: of the run.
@@ -112,7 +115,8 @@ def fit_baselines(rows: Rows, reward: Reward, advance: Callable[[str], None]) ->
     kinds = [Kind("L2 logistic regression", _fit_l2, L2_CELLS), Kind("L1 logistic regression", _fit_l1, L1_CELLS)]
     if not rows.target.classes:
         kinds = [Kind("ridge regression", _fit_ridge, L2_CELLS)]
-    return [_fit(kind, rows, reward, advance) for kind in kinds]
+    with threadpool_limits(limits=1, user_api="blas"):
+        return [_fit(kind, rows, reward, advance) for kind in kinds]
 
 
 def _fit(kind: Kind, rows: Rows, reward: Reward, advance: Callable[[str], None]) -> Baseline:
