@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from enas.data.dataset import Dataset, IntArray
 
 SETTINGS: dict[str, Any] = {
-    "preprocessing": {"screen": "auto", "transform": "auto"},
+    "preprocessing": {"screen": "soft", "transform": "auto"},
     "trainer": {
         "ensemble": True,
-        "top_k_candidates": 10,
+        "top_k_candidates": 4,
+        "folds": 10,
         "n_seeds": 3,
         "max_search_channel": 64,
         "batch_size": 256,
-        "max_number_of_epoches_in_fixed": 150,
         "class_weight": "balanced",
         "reward": "neg_log_loss",
     },

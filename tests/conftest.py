@@ -158,6 +158,7 @@ def make_model() -> "Callable[..., TableModel]":
         n_seeds: int = 1,
         shares: tuple[float, ...] = (1.0,),
         screens: tuple[int | None, ...] = (),
+        sharpness: tuple[int, ...] = (),
         has_feature_names: bool = True,
     ) -> "TableModel":
         import numpy as np
@@ -171,7 +172,7 @@ def make_model() -> "Callable[..., TableModel]":
         from enas.search_space import Architecture, DenseSpace
         from enas.table_model import TableModel
 
-        space = DenseSpace(2, (8, 16), screens)
+        space = DenseSpace(2, (8, 16), screens, sharpness)
         splits = cross_folds(target, n_folds, seed=0)
         fitted = [
             fit_preprocessor(
@@ -181,6 +182,7 @@ def make_model() -> "Callable[..., TableModel]":
                 transform="none",
                 scale="standard",
                 screens=screens or (None,),
+                sharpness=sharpness,
                 seed=0,
             )
             for split in splits
@@ -201,7 +203,9 @@ def make_model() -> "Callable[..., TableModel]":
                 net.head_bias.copy_(torch.randn(net.head_bias.shape, generator=generator))
                 for shortcut in net.shortcuts:
                     shortcut.copy_(0.1 * torch.randn(shortcut.shape, generator=generator))
-            one = Architecture(((i % len(screens),) if screens else ()) + ((1, 0, 1), (0, 1, 0), (1, 1, 1))[i])
+            one = Architecture(
+                ((i % space.n_stems,) if screens or sharpness else ()) + ((1, 0, 1), (0, 1, 0), (1, 1, 1))[i]
+            )
             tensors = {name: tensor.detach().contiguous() for name, tensor in net.slices(one).items()}
             members.append(Member(one, share, 1.0 + 0.5 * i, tensors))
         return TableModel(

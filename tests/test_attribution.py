@@ -51,8 +51,9 @@ def features(p: int, n: int = 30) -> FloatArray:
         {"p": 8},
         {"p": 60},
         {"p": 60, "n_folds": 3, "n_seeds": 2, "shares": (0.3, 0.0, 0.7), "screens": (4, 20, None)},
+        {"p": 60, "shares": (0.3, 0.7), "sharpness": (0, 2)},
     ],
-    ids=["own coordinates", "basis", "folds, seeds, candidates, screens"],
+    ids=["own coordinates", "basis", "folds, seeds, candidates, screens", "weighted features"],
 )
 def test_values_and_base_add_up_to_the_outputs(target: Target, shape: dict[str, Any], make_model: MakeModel) -> None:
     x = features(shape["p"])

@@ -45,6 +45,7 @@ def accuracy(auto: Auto) -> float:
         ("data_train.args.shuffle=false",),
         ("preprocessing.screen=4",),
         ("preprocessing.screen=auto",),
+        ("preprocessing.screen=soft",),
         ("preprocessing.scale=robust", "preprocessing.transform=asinh"),
         ("preprocessing.scale=none",),
         ("trainer.class_weight=balanced", "trainer.reward=balanced_accuracy"),

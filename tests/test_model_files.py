@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,9 +29,14 @@ def features(p: int = 40) -> FloatArray:
 
 @pytest.mark.parametrize("target", [CLASSES, VALUES], ids=["classes", "regression"])
 @pytest.mark.parametrize(
-    ("p", "n_folds", "n_seeds", "shares", "screens"),
-    [(40, 1, 1, (1.0,), ()), (8, 3, 1, (0.7, 0.3), ()), (40, 2, 3, (0.5, 0.0, 0.5), (5, 20, None))],
-    ids=["basis", "own coordinates", "screens, seeds and an unused candidate"],
+    ("p", "n_folds", "n_seeds", "shares", "stems"),
+    [
+        (40, 1, 1, (1.0,), {}),
+        (8, 3, 1, (0.7, 0.3), {}),
+        (40, 2, 3, (0.5, 0.0, 0.5), {"screens": (5, 20, None)}),
+        (40, 2, 1, (0.5, 0.5), {"sharpness": (0, 3)}),
+    ],
+    ids=["basis", "own coordinates", "screens, seeds and an unused candidate", "weighted features"],
 )
 def test_a_loaded_model_predicts_the_same_to_the_bit(
     target: Target,
@@ -38,12 +44,12 @@ def test_a_loaded_model_predicts_the_same_to_the_bit(
     n_folds: int,
     n_seeds: int,
     shares: tuple[float, ...],
-    screens: tuple[int | None, ...],
+    stems: dict[str, Any],
     make_model: MakeModel,
     tmp_path: Path,
 ) -> None:
     n_folds = max(n_folds, 2)  # cross folds need two
-    model = make_model(features(p), target, n_folds=n_folds, n_seeds=n_seeds, shares=shares, screens=screens)
+    model = make_model(features(p), target, n_folds=n_folds, n_seeds=n_seeds, shares=shares, **stems)
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
     expected = model.predict(features(p))

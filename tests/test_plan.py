@@ -14,7 +14,7 @@ from enas.data.dataset import Dataset, FloatArray, Target
 from enas.data.matrix import BlockMatrix
 from enas.data.splits import Split
 from enas.errors import ConfigError, DataError
-from enas.plan import check_room, choose_reward, choose_splits, make_space, offers_all, prepare
+from enas.plan import check_room, choose_reward, choose_splits, make_space, offers_all, prepare, weighs_features
 from enas.search_space import Architecture
 
 VALUES = Target(("size",), np.arange(30, dtype=np.float32)[:, None])
@@ -127,6 +127,18 @@ def test_the_number_of_features_is_a_decision_where_screen_is_auto() -> None:
     assert make_space(config("preprocessing.screen=auto"), 5).screens == ()
     assert make_space(config("preprocessing.screen=all"), 150).screens == ()
     assert make_space(config("preprocessing.screen=20"), 150).screens == ()
+
+
+def test_features_are_weighed_where_they_outnumber_the_training_rows() -> None:
+    settings, splits, lines = config("preprocessing.screen=soft"), (Split(np.arange(24), np.arange(24, 30)),), Lines()
+    assert weighs_features(table(30, 40), splits, settings, lines)
+    assert not lines.texts
+    space = make_space(settings, 40, weighs=True)
+    assert (space.screens, space.sharpness) == ((), (0, 1, 2, 3))
+    assert not weighs_features(table(30, 24), splits, settings, lines)
+    assert "screen soft is the same as auto here" in lines.texts[0]
+    assert make_space(settings, 24).screens == make_space(config("preprocessing.screen=auto"), 24).screens
+    assert not weighs_features(table(30, 40), splits, config("preprocessing.screen=auto"), lines)
 
 
 @pytest.mark.parametrize(("screen", "expected"), [("7", [7]), ("9999", [40]), ("all", [40]), ("auto", [5, 10, 20, 40])])

@@ -30,6 +30,9 @@ from enas.search_space import DenseSpace, standard_widths
 SCREENS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 """Numbers of features that ``screen: auto`` lets the search choose from, besides all of them."""
 
+SHARPNESS = (0, 1, 2, 3)
+"""Powers of a feature's score that ``screen: soft`` lets the search choose from; 0 weighs all alike."""
+
 SMALL = 1000
 """Below this many rows ``folds: auto`` cross-fits."""
 
@@ -102,21 +105,42 @@ def _split_groups(
     return splits
 
 
-def make_space(config: Config, n_features: int, *, with_all: bool = True) -> DenseSpace:
-    """The search space for a table of this many features; ``with_all``: ``screen: auto`` may keep them all."""
+def make_space(config: Config, n_features: int, *, with_all: bool = True, weighs: bool = False) -> DenseSpace:
+    """The search space for a table of this many features.
+
+    Args:
+        config: all settings.
+        n_features: of the table.
+        with_all: ``screen: auto`` may keep them all.
+        weighs: ``screen: soft`` weighs them; without, it is the same as auto.
+    """
     widths = standard_widths(config.trainer.max_search_channel)
-    screen = config.preprocessing.screen
+    if weighs:
+        return DenseSpace(config.trainer.child_num_layers, widths, sharpness=SHARPNESS)
     screens: tuple[int | None, ...] = ()
-    if screen == "auto":
+    if config.preprocessing.screen in ("auto", "soft"):
         screens = (*(k for k in SCREENS if k < n_features), *((None,) if with_all else ()))
     return DenseSpace(config.trainer.child_num_layers, widths, screens if len(screens) > 1 else ())
+
+
+def weighs_features(dataset: Dataset, splits: Sequence[Split], config: Config, progress: Progress) -> bool:
+    """Whether ``screen: soft`` weighs the features: where they outnumber the training rows, so that it costs nothing.
+
+    Elsewhere a network learns by itself what a feature is worth.
+    """
+    if config.preprocessing.screen != "soft":
+        return False
+    weighs = all(changes_basis(len(split.train), dataset.n_features) for split in splits)
+    if not weighs:
+        progress.line("screen soft is the same as auto here: it is for tables of more features than training rows")
+    return weighs
 
 
 def offers_all(dataset: Dataset, splits: Sequence[Split], config: Config, progress: Progress) -> bool:
     """Whether ``screen: auto`` lets networks see all features: not where it alone would make a large table dense."""
     n_train = min(len(split.train) for split in splits)
     grows = dataset.n_samples * dataset.n_features > _LARGE and dataset.n_features > SCREENS[-1]
-    settled = isinstance(dataset.features, np.ndarray) or config.preprocessing.screen != "auto"
+    settled = isinstance(dataset.features, np.ndarray) or config.preprocessing.screen not in ("auto", "soft")
     if settled or changes_basis(n_train, dataset.n_features) or not grows:
         return True
     progress.line(
@@ -168,9 +192,9 @@ def prepare(
         DataError: no feature varies over the training rows, or memory does not hold what networks see.
     """
     settings = config.preprocessing
-    fixed = None if settings.screen in ("all", "auto") else min(int(settings.screen), dataset.n_features)
+    fixed = None if settings.screen in ("all", "auto", "soft") else min(int(settings.screen), dataset.n_features)
     screens = space.screens or (fixed,)
-    check_room(dataset, splits, screens)
+    check_room(dataset, splits, (None,) * len(space.sharpness) or screens)
     fitted = [
         fit_preprocessor(
             dataset.features,
@@ -179,6 +203,7 @@ def prepare(
             transform=settings.transform,
             scale=settings.scale,
             screens=screens,
+            sharpness=space.sharpness,
             seed=config.seed,
         )
         for split in splits

@@ -40,6 +40,7 @@ class _Space(Part):
     n_layers: int
     widths: list[int]
     screens: list[int | None]
+    sharpness: Annotated[list[int], Field(default_factory=list)]
 
 
 class _Description(Part):
@@ -84,8 +85,8 @@ def load_table_model(folder: Path) -> TableModel:
     described = read_description(folder, _Description)
     with naming(folder / MODEL_FILE):
         space = DenseSpace(**{key: _tuple(value) for key, value in described.space.model_dump().items()})
-        if len(described.stem_features) != max(1, len(space.screens)):
-            raise ValueError(f"stem_features: {len(described.stem_features)} for {len(space.screens)} screens")
+        if len(described.stem_features) != space.n_stems:
+            raise ValueError(f"stem_features: {len(described.stem_features)} for {space.n_stems} screens")
     members = load_members(described.members, space, folder)
     arrays = read_finite(folder / PREPROCESSING_FILE)
     used = {space.screen(member.architecture) or 0 for member in members}

@@ -118,7 +118,7 @@ def test_delimiters(given: str | None, meant: str | None) -> None:
         ("trainer.child_lr=NaN", "trainer.child_lr: NaN should be a finite number"),
         ("trainer.folds=many", "trainer.folds: \"many\" should be a whole number or 'auto'"),
         ("trainer.folds=1", "trainer.folds: 1 should be 0 (one split), at least 2 or 'auto'"),
-        ("preprocessing.screen=0", "preprocessing.screen: 0 should be at least 1 or 'all' or 'auto'"),
+        ("preprocessing.screen=0", "preprocessing.screen: 0 should be at least 1 or 'all', 'auto' or 'soft'"),
         ("trainer=[]", "trainer: [] should be an object of keys and values"),
         ("model.type=resnet", "model.type: \"resnet\" should be 'enas'"),
         ("evaluator.arc=wide", 'evaluator.arc: "wide" should be: Architecture to use'),

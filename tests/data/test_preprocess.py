@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.feature_selection import f_classif, f_regression
 
 from enas.data.dataset import FloatArray, Target
 from enas.data.preprocess import (
@@ -14,9 +13,9 @@ from enas.data.preprocess import (
     fit_preprocessor,
     fit_scaler,
     fit_stem,
-    rank_features,
     row_space,
 )
+from enas.data.scores import rank_features, score_features, weigh_features
 from enas.errors import DataError
 
 TRAIN = np.arange(12)
@@ -104,29 +103,6 @@ def test_auto_transforms_tables_with_large_training_values(largest: float, row: 
     assert fit_scaler(features, TRAIN, transform="auto", scale="standard").transform == expected
 
 
-def test_ranking_is_by_f_score_on_the_training_rows() -> None:
-    features, target = make_table()
-    ranked = rank_features(features, target, TRAIN)
-    assert ranked[0] == 7
-    assert_array_equal(ranked, np.argsort(-f_classif(features[TRAIN].astype(float), target.values[TRAIN])[0]))
-
-
-def test_ranking_for_regression_takes_the_best_score_over_the_targets() -> None:
-    features, _ = make_table()
-    noise = np.random.default_rng(1).normal(size=(2, len(features)))
-    values = np.stack([features[:, 4] + noise[0], noise[1] - features[:, 9]], axis=1).astype(np.float32)
-    ranked = rank_features(features, Target(("s", "t"), values), TRAIN)
-    assert set(ranked[:2]) == {4, 9}
-    scores = [f_regression(features[TRAIN].astype(float), column)[0] for column in values[TRAIN].T]
-    assert_array_equal(ranked[2:], np.argsort(-np.max(scores, axis=0), kind="stable")[2:])
-
-
-def test_constant_columns_rank_last() -> None:
-    features, target = make_table(p=9)
-    features[:, 0] = 1
-    assert rank_features(features, target, TRAIN)[-1] == 0
-
-
 @pytest.mark.parametrize("transform", ["none", "auto", "asinh"])
 def test_held_out_rows_change_neither_scaler_nor_ranking_nor_basis(transform: Transform) -> None:
     features, target = make_table()
@@ -165,6 +141,21 @@ def test_the_coordinates_returned_are_those_that_the_preprocessor_gives() -> Non
     assert [stem.n_features for stem in fitted.stems] == [5, 20, 50]
     for stem, expected in zip(fitted.stems, coordinates, strict=True):
         assert_array_equal(stem(fitted.scaler(features)), expected)
+
+
+def test_weighted_features_are_all_there_in_a_basis_of_the_weighted_rows() -> None:
+    """What the first layer sees has the scalar products of the weighted training rows, over the number of features."""
+    features, target = make_table()
+    fitted, coordinates = fit_preprocessor(
+        features, target, TRAIN, transform="none", scale="standard", screens=(None,), sharpness=(0, 2), seed=0
+    )
+    standardised = fitted.scaler(features)
+    scores = score_features(standardised, target, TRAIN)
+    for power, stem, seen in zip((0, 2), fitted.stems, coordinates, strict=True):
+        assert (stem.columns, stem.n_features, stem.n_inputs) == (None, 50, seen.shape[1])
+        assert_allclose(stem(standardised), seen, atol=1e-6)
+        weighted = standardised * weigh_features(scores, power)
+        assert_allclose(seen[TRAIN] @ seen[TRAIN].T, weighted[TRAIN] @ weighted[TRAIN].T / 50, atol=1e-4)
 
 
 def test_the_basis_is_orthonormal_and_spans_the_training_rows() -> None:

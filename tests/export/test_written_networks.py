@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,14 +32,15 @@ def largest_difference(model: TableModel | ImageModel) -> float:
 
 @pytest.mark.parametrize("target", [CLASSES, VALUES], ids=["classes", "regression"])
 @pytest.mark.parametrize(
-    ("p", "n_folds", "n_seeds", "shares", "screens"),
+    ("p", "n_folds", "n_seeds", "shares", "stems"),
     [
-        (40, 2, 1, (1.0,), ()),
-        (8, 3, 1, (0.7, 0.3), ()),
-        (40, 2, 3, (0.5, 0.0, 0.5), (5, 20, None)),
-        (15, 5, 2, (1.0,), ()),
+        (40, 2, 1, (1.0,), {}),
+        (8, 3, 1, (0.7, 0.3), {}),
+        (40, 2, 3, (0.5, 0.0, 0.5), {"screens": (5, 20, None)}),
+        (15, 5, 2, (1.0,), {}),
+        (40, 2, 1, (0.5, 0.5), {"sharpness": (0, 3)}),
     ],
-    ids=["basis", "own coordinates", "screens, seeds, an unused candidate", "folds of different size"],
+    ids=["basis", "own coordinates", "screens, seeds, an unused candidate", "folds of different size", "weighted"],
 )
 def test_tables(
     make_model: Callable[..., TableModel],
@@ -47,9 +49,9 @@ def test_tables(
     n_folds: int,
     n_seeds: int,
     shares: tuple[float, ...],
-    screens: tuple[int | None, ...],
+    stems: dict[str, Any],
 ) -> None:
-    model = make_model(features(p), target, n_folds=n_folds, n_seeds=n_seeds, shares=shares, screens=screens)
+    model = make_model(features(p), target, n_folds=n_folds, n_seeds=n_seeds, shares=shares, **stems)
     assert largest_difference(model) <= TOLERANCE
 
 

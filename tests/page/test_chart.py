@@ -50,6 +50,9 @@ def test_every_description_of_the_space_is_drawn() -> None:
     assert sum(path.attrib["class"] == "edge skip" for path in root.iter("path")) == 3
     all_features = ElementTree.fromstring(draw_dense("all features → 32", 500, 64, "2 classes"))
     assert "all features kept" not in [text.text for text in all_features.iter("text")]
+    weighed = DenseSpace(1, (32, 64), sharpness=(0, 2)).describe(Architecture.from_text("1 0"))
+    labels = [text.text for text in ElementTree.fromstring(draw_dense(weighed, 500, 64, "")).iter("text")]
+    assert labels[:3] == ["500 features", "all features by score^2", "first layer: 64 units"]
 
 
 def test_other_descriptions_are_not() -> None:

@@ -5,6 +5,7 @@ from enas.search_space import Architecture, DenseLayer, DenseSpace, standard_wid
 
 SPACE = DenseSpace(3, widths=standard_widths(512))
 SCREENED = DenseSpace(3, widths=standard_widths(512), screens=(50, 500, None))
+WEIGHED = DenseSpace(3, widths=standard_widths(512), sharpness=(0, 2))
 
 
 def test_reads_the_seeds_encoding() -> None:
@@ -19,9 +20,26 @@ def test_the_screen_is_the_first_integer() -> None:
     assert SPACE.screen(Architecture.from_text("[3 0 1 2 1 1]")) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[0 4 3 0 0 1 0]", "all features → 512 → 256 → 32 (+ layer 1)"),
+        ("[1 4 3 0 0 1 0]", "all features by score^2 → 512 → 256 → 32 (+ layer 1)"),
+    ],
+)
+def test_the_sharpness_is_the_first_integer(text: str, words: str) -> None:
+    architecture = Architecture.from_text(text)
+    assert WEIGHED.screen(architecture) == architecture.values[0]
+    assert WEIGHED.layers(architecture) == SCREENED.layers(architecture)
+    assert WEIGHED.describe(architecture) == words
+    with pytest.raises(ConfigError, match=r"the weighing of features must be from 0 to 1 \(0 = all features, 1 = all"):
+        WEIGHED.validate(Architecture((2, *architecture.values[1:])))
+
+
 def test_counts_every_architecture() -> None:
     assert SPACE.n_architectures == 5**3 * 2**3
     assert SCREENED.n_architectures == 3 * 5**3 * 2**3
+    assert WEIGHED.n_architectures == 2 * 5**3 * 2**3
     assert DenseSpace(1, widths=(8,)).n_architectures == 1
 
 
@@ -58,6 +76,13 @@ def test_refuses_a_space_that_makes_no_sense(
 ) -> None:
     with pytest.raises(ConfigError, match="dense space"):
         DenseSpace(n_layers, widths, screens)
+
+
+def test_features_are_screened_or_weighed_and_not_both() -> None:
+    with pytest.raises(ConfigError, match="screens or sharpness, not both"):
+        DenseSpace(1, (8,), screens=(5, None), sharpness=(0, 1))
+    with pytest.raises(ConfigError, match="sharpness of a dense space must be 0 or more and distinct"):
+        DenseSpace(1, (8,), sharpness=(1, 1))
 
 
 def test_standard_widths_need_a_wide_enough_layer() -> None:

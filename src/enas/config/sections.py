@@ -181,8 +181,10 @@ class Preprocessing(Section):
     transform: Literal["none", "log1p", "asinh", "auto"] = Field(
         default="auto", description="Applied to each value before scaling; auto: asinh where values exceed 1,000."
     )
-    screen: Count | Literal["all", "auto"] = Field(
-        default="auto", description="Keep this many features, the best by univariate score; auto: the search chooses."
+    screen: Count | Literal["all", "auto", "soft"] = Field(
+        default="auto",
+        description="Keep this many features, the best by univariate score; auto: the search chooses. soft: keep all, "
+        "weighed by that score; the search chooses how sharply.",
     )
 
 

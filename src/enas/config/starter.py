@@ -39,7 +39,7 @@ STARTER = """\
     "preprocessing": {
         "scale": "standard",  // or "robust", "none"
         "transform": "auto",  // asinh where values exceed 1,000; or "none", "log1p", "asinh"
-        "screen": "auto"      // keep the best k features: the search chooses k; or a number, or "all"
+        "screen": "auto"      // keep the best k features: the search chooses k; or a number, "all" or "soft"
     },
 
     "trainer": {

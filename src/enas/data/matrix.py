@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float32]
 Index = slice | NDArray[np.int64]
 
 _CELLS = 1 << 23  # of a dense block: 32 MiB
+_BLOCK = 1 << 21  # cells of a block of columns
 _PANEL = 1 << 23  # stored values of a panel: 64 MiB
 
 
@@ -155,6 +156,13 @@ def take_columns(features: Matrix, columns: NDArray[np.int64]) -> Matrix:
     if isinstance(features, BlockMatrix | Selection):
         return Selection(features, columns=columns)
     return np.ascontiguousarray(features[:, columns])
+
+
+def column_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of columns of an array of this shape, so that what is computed of one at a time stays small beside it."""
+    n_rows, n_columns = shape
+    size = max(1, _BLOCK // max(1, n_rows))
+    return (slice(start, min(start + size, n_columns)) for start in range(0, n_columns, size))
 
 
 def row_blocks(features: Matrix) -> Iterator[FloatArray]:

@@ -16,7 +16,6 @@ all coordinates carry about the same, so that the step is nearly that of gradien
 of golub: balanced accuracy .945 in principal coordinates, .975 in random ones; converged logistic regression .980.)
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -24,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enas.data.dataset import FloatArray, IntArray, Target
-from enas.data.matrix import Index, Matrix, split_index
+from enas.data.matrix import Index, Matrix, column_blocks, split_index
+from enas.data.scores import rank_features, score_features, weigh_features
 from enas.errors import DataError
 
 Transform = Literal["none", "log1p", "asinh"]
 Scale = Literal["standard", "robust", "none"]
 
-_BLOCK = 1 << 21  # cells handled at a time, so that temporaries stay small beside the matrix
 _LARGE = 1000.0  # values beyond this are raw intensities or counts: "auto" compresses them
 _TOO_LARGE = 1e9  # squares and sums of such values overflow single precision soon
 _MAX_BASIS = 1024  # rows up to which an eigenbasis costs less than it saves
@@ -56,7 +55,7 @@ class Scaler:
     def __call__(self, features: FloatArray) -> FloatArray:
         """Standardised copy of ``features``, shape (n, p), without missing values."""
         out = np.empty_like(features)
-        for block in _blocks(features.shape):
+        for block in column_blocks(features.shape):
             values = _transformed(features[:, block], self.transform)
             values = np.where(np.isnan(values), self.fill[block], values)
             out[:, block] = (values - self.center[block]) * self.factor[block]
@@ -98,7 +97,7 @@ def fit_scaler(features: Matrix, rows: IntArray, *, transform: Transform | Liter
     """
     chosen = _choose_transform(features, rows) if transform == "auto" else transform
     fill, center, factor = (np.zeros(features.shape[1], np.float32) for _ in range(3))
-    for block in _blocks((len(rows), features.shape[1])):
+    for block in column_blocks((len(rows), features.shape[1])):
         values = _transformed(features[rows, block], chosen).astype(np.float64)
         missing = np.isnan(values)
         if missing.any():
@@ -110,30 +109,13 @@ def fit_scaler(features: Matrix, rows: IntArray, *, transform: Transform | Liter
     return Scaler(chosen, fill, center, factor)
 
 
-def rank_features(standardised: Matrix, target: Target, rows: IntArray) -> IntArray:
-    """Feature numbers by univariate F score on ``rows``, best first (regression: the best score over the targets)."""
-    from sklearn.feature_selection import f_classif, f_regression
-
-    scores = np.zeros(standardised.shape[1])
-    y = target.values[rows]
-    columns = [y] if target.classes else list(y.T)
-    for block in _blocks((len(rows), standardised.shape[1])):
-        values = standardised[rows, block].astype(np.float64)
-        varies = np.ptp(values, axis=0) > 0
-        if varies.any():
-            test = f_classif if target.classes else f_regression
-            per_target = [np.nan_to_num(test(values[:, varies], column)[0], nan=0.0) for column in columns]
-            scores[np.arange(block.start, block.start + len(varies))[varies]] = np.max(per_target, axis=0)
-    return np.argsort(-scores, kind="stable")
-
-
 @dataclass(frozen=True, slots=True)
 class Stem:
     """What the first layer sees: ``standardised[:, columns] @ basis / sqrt(k)``, shape (n, r).
 
     Args:
         columns: (k,) feature numbers; None = all p.
-        basis: (k, r) orthonormal columns; None = the features themselves (r = k).
+        basis: (k, r) orthonormal columns, each row times its feature's weight; None = the features themselves (r = k).
         n_features: k.
     """
 
@@ -183,6 +165,14 @@ def fit_stem(
     return Stem(columns, row_space(np.ascontiguousarray(kept), generator), n_features)
 
 
+def fit_weighted_stem(
+    standardised: Matrix, weights: FloatArray, rows: IntArray, generator: np.random.Generator
+) -> Stem:
+    """All features times ``weights`` (p,), in a basis of ``rows``, of which there are fewer."""
+    basis = row_space(standardised[rows] * weights, generator)
+    return Stem(None, basis * weights[:, None], len(weights))
+
+
 def changes_basis(n_rows: int, n_features: int) -> bool:
     """Whether so many training rows see so many features as coordinates of their own space."""
     return n_rows < min(n_features, _MAX_BASIS + 1)
@@ -214,6 +204,7 @@ def fit_preprocessor(
     transform: Transform | Literal["auto"],
     scale: Scale,
     screens: tuple[int | None, ...],
+    sharpness: tuple[int, ...] = (),
     seed: int,
 ) -> tuple[Preprocessor, tuple[FloatArray, ...]]:
     """Fit on ``rows`` alone; also return every row's coordinates, one array (n, r) per screen.
@@ -222,10 +213,13 @@ def fit_preprocessor(
 
     Args:
         screens: how many features each stem keeps; None = all, which comes last.
+        sharpness: instead, how each stem weighs them all (`weigh_features`); of tables that change their basis.
         seed: draws the bases.
     """
     scaler = fit_scaler(features, rows, transform=transform, scale=scale)
     standardised = scaler(features) if isinstance(features, np.ndarray) else Standardised(features, scaler)
+    if sharpness:
+        return _fit_weighted(scaler, standardised, score_features(standardised, target, rows), rows, sharpness, seed)
     widest = max((screen for screen in screens if screen is not None), default=0)
     order = rank_features(standardised, target, rows)[:widest] if widest else None
     best = None if order is None else standardised[:, order]
@@ -243,11 +237,19 @@ def fit_preprocessor(
     return Preprocessor(scaler, tuple(stems)), tuple(coordinates)
 
 
-def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices of columns of an array of this shape."""
-    n_rows, n_columns = shape
-    size = max(1, _BLOCK // max(1, n_rows))
-    return (slice(start, min(start + size, n_columns)) for start in range(0, n_columns, size))
+def _fit_weighted(
+    scaler: Scaler,
+    standardised: Matrix,
+    scores: NDArray[np.float64],
+    rows: IntArray,
+    sharpness: tuple[int, ...],
+    seed: int,
+) -> tuple[Preprocessor, tuple[FloatArray, ...]]:
+    stems = tuple(
+        fit_weighted_stem(standardised, weigh_features(scores, power), rows, np.random.default_rng((seed, i)))
+        for i, power in enumerate(sharpness)
+    )
+    return Preprocessor(scaler, stems), tuple(stem.coordinates(standardised) for stem in stems)
 
 
 def _refuse_overflow(values: NDArray[np.float64], scale: Scale) -> None:
@@ -273,7 +275,7 @@ def _transformed(values: FloatArray, transform: Transform) -> FloatArray:
 
 
 def _choose_transform(features: Matrix, rows: IntArray) -> Transform:
-    blocks = _blocks((len(rows), features.shape[1]))
+    blocks = column_blocks((len(rows), features.shape[1]))
     largest = max(float(np.nanmax(np.abs(features[rows, block]), initial=0.0)) for block in blocks)
     return "asinh" if largest > _LARGE else "none"
 

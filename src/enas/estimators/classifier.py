@@ -41,7 +41,8 @@ class ENASClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         transformation: of each value before scaling: "none", "log1p", "asinh", or "auto": asinh where values exceed
             1,000.
         scale: "standard", "robust" or "none".
-        screen: how many features are kept, the best by univariate score; "all", or "auto": the search chooses.
+        screen: how many features are kept, the best by univariate score; "all", or "auto": the search chooses; "soft":
+            all, weighed by that score, the search chooses how sharply.
         reward: what is maximised on validation rows: "accuracy" (None), "auroc", the name of any scikit-learn scorer,
             or a callable ``scorer(estimator, X, y)`` in which ``X`` are logits.
         cv: which rows judge: None (five folds; from 1,000 rows on one fifth), a number of folds, a splitter, or an

@@ -17,6 +17,7 @@ from enas.data.dataset import Dataset, FloatArray, Target
 from enas.data.preprocess import Preprocessor
 from enas.data.splits import Split
 from enas.device import choose_device, reduced_precision, threads_for
+from enas.families.linear_start import linear_start
 from enas.families.table_learners import DenseAlone, Lesson, SharedDense
 from enas.family import Recipe
 from enas.folds import Folds
@@ -24,7 +25,7 @@ from enas.metrics.rewards import Reward
 from enas.model import Member
 from enas.networks.dense import DenseChild, DenseSupernet, skips_of
 from enas.networks.dropout import Dropout
-from enas.plan import choose_reward, choose_splits, make_space, offers_all, prepare
+from enas.plan import choose_reward, choose_splits, make_space, offers_all, prepare, weighs_features
 from enas.progress import Progress
 from enas.randomness import Randomness
 from enas.run import Run
@@ -113,7 +114,10 @@ class TableFamily:
         stem = self.folds.stem(architecture)
         n_inputs = tuple(n if i == stem else 0 for i, n in enumerate(self.folds.n_inputs))
         start = self._supernet(self.folds.n_folds * trainer.n_seeds, n_inputs)
-        child = DenseChild(start.slices(architecture), skips_of(self.space, architecture)).to(self.device)
+        tensors = start.slices(architecture)
+        if self.space.sharpness:
+            tensors |= {name: one.repeat(trainer.n_seeds, 1, 1) for name, one in linear_start(self.folds, stem).items()}
+        child = DenseChild(tensors, skips_of(self.space, architecture)).to(self.device)
         optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
         return DenseAlone(child, self._lesson(), optimizer, trainer.n_seeds, trainer.child_lr)
 
@@ -125,7 +129,7 @@ class TableFamily:
         return Rows(self.dataset.features, self.target, splits, weights, settings.transform, settings.scale, seed)
 
     def group(self, architecture: Architecture) -> int | None:
-        """Networks on different features err differently."""
+        """Networks on different features, or on features weighed differently, err differently."""
         return self.space.screen(architecture)
 
     def make_model(self, members: Sequence[Member]) -> TableModel:
@@ -208,7 +212,12 @@ def prepare_table(
     assert target is not None, "a training table has a target"
     reward, device = reward or choose_reward(config, target), choose_device(config.device)
     splits = splits or choose_splits(target, config, validation_rows, progress, dataset.groups)
-    space = make_space(config, dataset.n_features, with_all=offers_all(dataset, splits, config, progress))
+    space = make_space(
+        config,
+        dataset.n_features,
+        with_all=offers_all(dataset, splits, config, progress),
+        weighs=weighs_features(dataset, splits, config, progress),
+    )
     preprocessors, folds = prepare(dataset, target, space, splits, config, device, progress, weights)
     generator = torch.Generator().manual_seed(config.seed)
     return TableFamily(config, dataset, target, space, preprocessors, splits, folds, reward, device, generator)

@@ -10,7 +10,7 @@ from enas.page.chart import short, svg, text
 WIDTH, BOX, BOX_HEIGHT, STEP = 340, 168, 28, 46
 MIDDLE = 160
 _LAYER = re.compile(r"(\d+)(?: \(\+ layers? ([\d, ]+)\))?")
-_SCREEN = re.compile(r"(\d+|all) features")
+_SCREEN = re.compile(r"(\d+|all) features( by score\^\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def draw_dense(description: str, n_features: int, first_width: int, outputs: str
     screen, layers = read
     boxes = [f"{n_features:,} features"]
     if screen and screen != "all features":
-        boxes.append(f"{screen} kept")
+        boxes.append(screen if screen.startswith("all") else f"{screen} kept")
     first = len(boxes)
     boxes += [
         f"first layer: {first_width} units",

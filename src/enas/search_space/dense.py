@@ -1,8 +1,9 @@
 """The dense space (tables): a chain of layers, each with a width of its own and skips from any earlier layer.
 
 Encoding (AutoGenome's): for each layer its width's index, then one skip bit per earlier layer; three layers give
-``[3 0 1 2 1 1]``. With `screens` there is one more integer in front: how many features are kept. The same chain with
-operations in place of widths is the macro space of Pham et al. 2018, section 2.2.
+``[3 0 1 2 1 1]``. With `screens` there is one more integer in front: how many features are kept; with `sharpness`: how
+sharply all of them are weighed by their score. The same chain with operations in place of widths is the macro space of
+Pham et al. 2018, section 2.2.
 """
 
 from collections.abc import Iterator
@@ -39,12 +40,14 @@ class DenseLayer:
 
 @dataclass(frozen=True)
 class DenseSpace:
-    """Widths and skips of `n_layers` layers and, if `screens` are given, the number of features.
+    """Widths and skips of `n_layers` layers and, if asked for, what the first of them sees of the features.
 
     Args:
         n_layers: searched layers, 1 to MAX_LAYERS.
         widths: the widths that a layer may have, distinct.
         screens: the numbers of features that may be kept, distinct (None = all); empty: no such choice.
+        sharpness: the powers of a feature's score that it may be weighed by, distinct (0 = all alike); in place of
+            `screens`.
 
     Raises:
         ConfigError: one of these is out of range.
@@ -58,6 +61,7 @@ class DenseSpace:
     n_layers: int
     widths: tuple[int, ...]
     screens: tuple[int | None, ...] = ()
+    sharpness: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_layers <= MAX_LAYERS:
@@ -66,11 +70,15 @@ class DenseSpace:
         if not self.widths:
             raise ConfigError("a dense space needs at least one width")
         _check_options("screens", self.screens)
+        _check_options("sharpness", self.sharpness, least=0)
+        if self.screens and self.sharpness:
+            raise ConfigError("a dense space has screens or sharpness, not both")
 
     @cached_property
     def integers(self) -> tuple[Integer, ...]:
-        """The encoding: [screen,] width, then for each further layer its width and its skip bits."""
-        entries = [Integer("the number of features", len(self.screens), self._screen_reason())] if self.screens else []
+        """The encoding: [screen or sharpness,] width, then for each further layer its width and its skip bits."""
+        what = "the number of features" if self.screens else "the weighing of features"
+        entries = [Integer(what, self.n_stems, self._stem_reason())] if self._has_choice else []
         widths = ", ".join(f"{index} = {width} units" for index, width in enumerate(self.widths))
         for layer in range(self.n_layers):
             entries.append(Integer(f"the width of layer {layer + 1}", len(self.widths), widths))
@@ -81,15 +89,20 @@ class DenseSpace:
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
-        """Per layer the width, then the subset of earlier layers; the screen, if any, first of all."""
+        """Per layer the width, then the subset of earlier layers; the screen or sharpness, if any, first of all."""
         width = Vocabulary("width", len(self.widths))
         decisions: list[Decision] = []
-        if self.screens:
-            decisions.append(ChooseOperation(0, Vocabulary("screen", len(self.screens))))
+        if self._has_choice:
+            decisions.append(ChooseOperation(0, Vocabulary("screen", self.n_stems)))
         for layer, start in enumerate(self._starts()):
             decisions.append(ChooseOperation(start, width))
             decisions.append(ChooseSubset(tuple(range(start + 1, start + 1 + layer))))
         return tuple(decisions)
+
+    @property
+    def n_stems(self) -> int:
+        """How many ways there are to see the features."""
+        return max(1, len(self.screens), len(self.sharpness))
 
     @property
     def n_architectures(self) -> int:
@@ -101,8 +114,8 @@ class DenseSpace:
         validate_integers(architecture, self.integers)
 
     def screen(self, architecture: Architecture) -> int | None:
-        """Index into `screens` of the number of features; None where the space has no screens."""
-        return architecture.values[0] if self.screens else None
+        """Index into `screens` or `sharpness`; None where the space has neither."""
+        return architecture.values[0] if self._has_choice else None
 
     def layers(self, architecture: Architecture) -> tuple[DenseLayer, ...]:
         """The layers, first to last."""
@@ -135,15 +148,25 @@ class DenseSpace:
         """
         parts = [_describe_layer(layer) for layer in self.layers(architecture)]
         screen = self.screen(architecture)
-        return " → ".join(parts if screen is None else [_describe_screen(self.screens[screen]), *parts])
+        return " → ".join(parts if screen is None else [self._describe_stem(screen), *parts])
 
     def _starts(self) -> Iterator[int]:
         """Position of each layer's width in the encoding."""
-        first = 1 if self.screens else 0
+        first = 1 if self._has_choice else 0
         return (first + layer * (layer + 1) // 2 for layer in range(self.n_layers))
 
-    def _screen_reason(self) -> str:
-        return ", ".join(f"{index} = {_describe_screen(screen)}" for index, screen in enumerate(self.screens))
+    @property
+    def _has_choice(self) -> bool:
+        return bool(self.screens or self.sharpness)
+
+    def _stem_reason(self) -> str:
+        return ", ".join(f"{index} = {self._describe_stem(index)}" for index in range(self.n_stems))
+
+    def _describe_stem(self, index: int) -> str:
+        if self.screens:
+            return _describe_screen(self.screens[index])
+        power = self.sharpness[index]
+        return f"all features{f' by score^{power}' if power else ''}"
 
 
 def standard_widths(maximum: int) -> tuple[int, ...]:
@@ -161,9 +184,9 @@ def standard_widths(maximum: int) -> tuple[int, ...]:
     return tuple(maximum // divisor for divisor in (16, 8, 4, 2, 1))
 
 
-def _check_options(name: str, options: tuple[int | None, ...]) -> None:
-    if any(option is not None and option < 1 for option in options) or len(set(options)) < len(options):
-        raise ConfigError(f"{name} of a dense space must be positive and distinct, not {options}")
+def _check_options(name: str, options: tuple[int | None, ...], *, least: int = 1) -> None:
+    if any(option is not None and option < least for option in options) or len(set(options)) < len(options):
+        raise ConfigError(f"{name} of a dense space must be {least} or more and distinct, not {options}")
 
 
 def _describe_screen(screen: int | None) -> str:
