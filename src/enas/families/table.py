@@ -116,7 +116,8 @@ class TableFamily:
         start = self._supernet(self.folds.n_folds * trainer.n_seeds, n_inputs)
         tensors = start.slices(architecture)
         if self.space.sharpness:
-            tensors |= {name: one.repeat(trainer.n_seeds, 1, 1) for name, one in linear_start(self.folds, stem).items()}
+            linear = linear_start(self.folds, stem, self.reward)
+            tensors |= {name: one.repeat(trainer.n_seeds, 1, 1) for name, one in linear.items()}
         child = DenseChild(tensors, skips_of(self.space, architecture)).to(self.device)
         optimizer = make_optimizer(child.parameters(), lr=trainer.child_lr, l2=trainer.child_l2_reg)
         return DenseAlone(child, self._lesson(), optimizer, trainer.n_seeds, trainer.child_lr)
