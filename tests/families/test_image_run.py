@@ -122,6 +122,14 @@ def test_what_is_said_on_the_way(open_images: OpenImages, log: Any, capsys: pyte
     assert not log.warnings
 
 
+def test_why_there_are_no_native_kernels(open_images: OpenImages, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENAS_NATIVE", "0")
+    open_images("trainer.num_epochs=1", "retrain.num_epochs=1").train()
+    said = "native kernels: switched off by ENAS_NATIVE=0; PyTorch computes the same, more slowly"
+    assert log.lines.count(said) == 1
+    assert not log.warnings
+
+
 def test_a_later_process_takes_up_the_newest_run(finished: Auto, reopen: OpenImages, log: Any) -> None:
     import enas
 

@@ -20,6 +20,7 @@ def test_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENAS_NATIVE", "0")
     assert not native.available()
     assert native.unavailable() == "switched off by ENAS_NATIVE=0"
+    assert not native.must_be_built()
 
 
 def test_without_compiler_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from enas.image_model import ImageModel
 from enas.metrics import ClassificationMetrics
 from enas.misclassified import draw_misclassified
 from enas.model import Model
+from enas.networks import native
 from enas.networks.blueprint import describe_plan
 from enas.predict import Prediction, predict
 from enas.progress import Progress
@@ -56,6 +57,8 @@ class ImageSource:
         train, valid = self.read_training()
         family = prepare_images(self.config, train, valid, self.space, self.progress)
         self._report(family)
+        if family.device == "cpu":
+            self._make_kernels()
         return Ready(family, image_recipe(self.config), describe([train, valid] if valid else [train]))
 
     @property
@@ -148,6 +151,15 @@ class ImageSource:
                 f"model.args.output_classes is {expected}, but {self.config.trainer.train_data_dir} holds "
                 f"{len(classes)} classes"
             )
+
+    def _make_kernels(self) -> None:
+        """Compile them now, where that is to be done, not in the first step; or say why there are none."""
+        if native.must_be_built():
+            with self.progress.stage("compiling the native kernels, once on this machine", 1) as advance:
+                native.available()
+                advance("")
+        if reason := native.unavailable():
+            self.progress.line(f"native kernels: {reason}; PyTorch computes the same, more slowly")
 
     def _report(self, family: ImageFamily) -> None:
         for name, stage in (("search", self.config.trainer), ("retraining", self.config.retrain)):

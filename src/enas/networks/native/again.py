@@ -1,4 +1,4 @@
-"""Outputs of norms are computed again in the backward pass instead of kept: a pass over memory for an eighth of it.
+"""Outputs of norms are computed again in the backward pass instead of kept: costs a pass over memory, saves an eighth.
 
 A projection keeps what it gives before its norm, from which its output follows number by number. So whatever reads the
 output need not keep it, too.

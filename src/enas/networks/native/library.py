@@ -19,6 +19,7 @@ from pathlib import Path
 from enas.cache_folder import private_folder
 from enas.errors import RunError
 
+_SYSTEMS = ("Linux", "Darwin")
 _SOURCES = Path(__file__).parents[1] / "kernels"
 _FLAGS = ("-O2", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-w")
 _TRIALS = (("-mprefer-vector-width=512", "-fopenmp"), ("-fopenmp",), ())  # the first that the compiler takes
@@ -35,6 +36,16 @@ def unavailable() -> str | None:
         return "switched off by ENAS_NATIVE=0"
     found = _library()
     return found if isinstance(found, str) else None
+
+
+def must_be_built() -> bool:
+    """Whether `available` is about to compile the library. Never raises."""
+    if os.environ.get("ENAS_NATIVE") == "0" or platform.system() not in _SYSTEMS:
+        return False
+    try:
+        return not _path().exists()
+    except (OSError, subprocess.SubprocessError, RunError):
+        return False
 
 
 def loaded() -> ctypes.CDLL:
@@ -58,7 +69,7 @@ def release_memory() -> None:
 @cache
 def _library() -> ctypes.CDLL | str:
     """The library, or why there is none."""
-    if platform.system() not in ("Linux", "Darwin"):
+    if platform.system() not in _SYSTEMS:
         return f"no kernels for {platform.system()}"
     try:
         library = _load(_path())
