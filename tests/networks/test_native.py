@@ -10,15 +10,17 @@ from enas.networks import native
 
 
 def test_other_tensors_do_not_fit() -> None:
-    assert native.fits(torch.zeros(1, 2, 3, 3))
-    assert not native.fits(torch.zeros(2, 3))
-    assert not native.fits(torch.zeros(1, 2, 3, 3, dtype=torch.float64))
-    assert not native.fits(torch.zeros(0, 2, 3, 3))
+    assert native.takes(torch.zeros(1, 2, 3, 3)) == native.available()
+    assert native.takes(torch.zeros(1, 2, 3, 3, dtype=torch.bfloat16)) == native.available("bfloat16")
+    assert not native.takes(torch.zeros(2, 3))
+    assert not native.takes(torch.zeros(1, 2, 3, 3, dtype=torch.float64))
+    assert not native.takes(torch.zeros(0, 2, 3, 3))
 
 
 def test_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENAS_NATIVE", "0")
     assert not native.available()
+    assert not native.takes(torch.zeros(1, 2, 3, 3))
     assert native.unavailable() == "switched off by ENAS_NATIVE=0"
     assert not native.must_be_built()
 

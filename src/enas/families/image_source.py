@@ -153,11 +153,16 @@ class ImageSource:
             )
 
     def _make_kernels(self) -> None:
-        """Compile them now, where that is to be done, not in the first step; or say why there are none."""
-        if native.must_be_built():
-            with self.progress.stage("compiling the native kernels, once on this machine", 1) as advance:
-                native.available()
-                advance("")
+        """Compile them now, where that is to be done, not in the first step; or say why there are none.
+
+        Networks are trained in the config's number format and judged in float32.
+        """
+        numbers: tuple[native.Number, ...] = tuple(dict.fromkeys((self.config.precision, "float32")))
+        if wanted := [number for number in numbers if native.must_be_built(number)]:
+            with self.progress.stage("compiling the native kernels, once on this machine", len(wanted)) as advance:
+                for number in wanted:
+                    native.available(number)
+                    advance(number)
         if reason := native.unavailable():
             self.progress.line(f"native kernels: {reason}; PyTorch computes the same, more slowly")
 

@@ -54,7 +54,7 @@ def average_pool(
     add: Tensor | None = None,
 ) -> Tensor:
     """Mean over the cells of each window that lie inside; same padding if ``padded``; see `add_branch`."""
-    if padded and kernel == 3 and stride <= 2 and native.fits(x) and native.available():
+    if padded and kernel == 3 and stride <= 2 and native.takes(x):
         return native.average_pool(x, stride, factor=factor, add=add)
     if not padded:
         pooled = F.avg_pool2d(x, kernel, stride)
@@ -69,7 +69,7 @@ def average_pool(
 
 def max_pool(x: Tensor, stride: int = 1, *, factor: Tensor | None = None, add: Tensor | None = None) -> Tensor:
     """Largest of 3×3 cells, same padding; see `add_branch`."""
-    if stride <= 2 and native.fits(x) and native.available():
+    if stride <= 2 and native.takes(x):
         return native.max_pool(x, stride, factor=factor, add=add)
     if stride == 1:
         pooled = F.max_pool2d(x, 3, 1, 1)
@@ -110,7 +110,7 @@ class BatchNorm(nn.Module):
         """Whether a native kernel computes this norm after a convolution of ``x``; it sends nothing back through
         running statistics.
         """
-        return (self.uses_batch or not torch.is_grad_enabled()) and native.fits(x) and native.available()
+        return (self.uses_batch or not torch.is_grad_enabled()) and native.takes(x)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.batch_norm(

@@ -1,4 +1,5 @@
-// What Python calls. All arrays are NHWC, float32 or bfloat16; parameters, statistics and slopes are float32.
+// What Python calls. All images are NHWC, of the number format that the library is compiled for; parameters, statistics and
+// slopes are float32.
 #include <climits>
 #include <type_traits>
 #if defined(__GLIBC__)
@@ -12,10 +13,20 @@ using namespace enas;
 
 namespace {
 
+#if defined(ENAS_BFLOAT16)
+typedef bf16 Number;
+#else
+typedef float Number;
+#endif
+
 constexpr double EPSILON = 1e-5;
 
 struct Weights {  // of one unit
     const float *depth, *point, *scale, *offset;
+};
+struct Units {  // both of a separable convolution
+    Weights each[2];
+    explicit Units(const float* const* w) : each{{w[0], w[1], w[2], w[3]}, {w[4], w[5], w[6], w[7]}} {}
 };
 
 Norm norm_of(const Plane& p, const float* mean, const float* variance, const Weights& weights) {
@@ -67,15 +78,15 @@ struct Planes {
     Plane in, out;
 };
 Planes planes_of(const int64_t* sizes) {
-    const size_t height = sizes[1], width = sizes[2], channels = sizes[3], half = sizes[4] / 2, stride = sizes[7];
+    const size_t height = sizes[1], width = sizes[2], channels = sizes[3], half = sizes[4] / 2, stride = sizes[6];
     return {{height, width, channels, half}, {(height + stride - 1) / stride, (width + stride - 1) / stride, channels, half}};
 }
 
 Projection projection_of(const int64_t* sizes, const float* const* weights) {
-    const size_t height = sizes[1], width = sizes[2], stride = sizes[8];
+    const size_t height = sizes[1], width = sizes[2], stride = sizes[7];
     const Plane in{height, width, size_t(sizes[3]), 0};
     const Plane out{(height + stride - 1) / stride, (width + stride - 1) / stride, size_t(sizes[4]), 0};
-    return {in, out, {size_t(sizes[0])}, size_t(sizes[5]), stride, sizes[9] != 0, weights};
+    return {in, out, {size_t(sizes[0])}, size_t(sizes[5]), stride, sizes[8] != 0, weights};
 }
 
 Pool pool_of(const int64_t* sizes) {
@@ -87,7 +98,7 @@ Pool pool_of(const int64_t* sizes) {
 template <class Work>
 void for_images(const int64_t* sizes, const Pool& p, const float* factors, const Work& work) {
     const Groups groups{size_t(sizes[0])};
-    for_groups(groups, false, int(sizes[6]), [&](size_t group) {
+    for_groups(groups, false, int(sizes[5]), [&](size_t group) {
         for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
             work(i * p.in_size(), i * p.out_size(), factor_of(factors, i));
     });
@@ -115,131 +126,85 @@ void enas_release_memory() {
 #endif
 }
 
-// sizes: images, height, width, channels, kernel, bf16 or not, threads, stride, statistics given or not. weights: depth, point,
-// scale, offset of two units. factors: of the images, or null. add: to the output, or null.
-void enas_separable_forward(const int64_t* sizes, const void* x, const float* const* weights, const float* factors,
-                            const void* add, void* y_1, void* y_2, void* out, float* mean, float* variance) {
+// sizes: images, height, width, channels, kernel, threads, stride, statistics given or not. weights: depth, point, scale, offset
+// of two units. factors: of the images, or null. add: to the output, or null.
+void enas_separable_forward(const int64_t* sizes, const Number* x, const float* const* weights, const float* factors,
+                            const Number* add, Number* y_1, Number* y_2, Number* out, float* mean, float* variance) {
     const Planes p = planes_of(sizes);
-    const Groups groups{size_t(sizes[0])};
-    const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
-    auto run = [&](auto type, auto kernel) {
-        typedef decltype(type) T;
-        separable_forward<decltype(kernel)::value, T>(p.in, p.out, groups, static_cast<const T*>(x), units,
-                                                      {factors, static_cast<const T*>(add)}, static_cast<T*>(y_1),
-                                                      static_cast<T*>(y_2), static_cast<T*>(out),
-                                                      {mean, variance, sizes[8] != 0}, int(sizes[6]));
+    const Units units(weights);
+    auto run = [&](auto kernel) {
+        separable_forward<decltype(kernel)::value>(p.in, p.out, Groups{size_t(sizes[0])}, x, units.each, Summand<Number>{factors, add},
+                                                   y_1, y_2, out, {mean, variance, sizes[7] != 0}, int(sizes[5]));
     };
-    auto typed = [&](auto type) {
-        if (sizes[4] == 3) run(type, std::integral_constant<int, 3>());
-        else run(type, std::integral_constant<int, 5>());
-    };
-    if (sizes[5]) typed(bf16());
-    else typed(float());
+    if (sizes[4] == 3) run(std::integral_constant<int, 3>());
+    else run(std::integral_constant<int, 5>());
 }
 
 // d_y_1: memory like y_1; that of d_x, where both are of one size.
-void enas_separable_backward(const int64_t* sizes, const void* x, const float* const* weights, const void* y_1, const void* y_2,
-                             const float* mean, const float* variance, const void* grad, const float* factors, void* d_y_1,
-                             void* d_x, float* const* slopes) {
+void enas_separable_backward(const int64_t* sizes, const Number* x, const float* const* weights, const Number* y_1,
+                             const Number* y_2, const float* mean, const float* variance, const Number* grad,
+                             const float* factors, Number* d_y_1, Number* d_x, float* const* slopes) {
     const Planes p = planes_of(sizes);
-    const Groups groups{size_t(sizes[0])};
-    const Weights units[2] = {{weights[0], weights[1], weights[2], weights[3]}, {weights[4], weights[5], weights[6], weights[7]}};
-    auto run = [&](auto type, auto kernel) {
-        typedef decltype(type) T;
-        separable_backward<decltype(kernel)::value, T>(
-            p.in, p.out, groups, static_cast<const T*>(x), units, static_cast<const T*>(y_1), static_cast<const T*>(y_2), mean,
-            variance, {static_cast<const T*>(grad), factors}, static_cast<T*>(d_y_1), static_cast<T*>(d_x), slopes, int(sizes[6]));
+    const Units units(weights);
+    auto run = [&](auto kernel) {
+        separable_backward<decltype(kernel)::value>(p.in, p.out, Groups{size_t(sizes[0])}, x, units.each, y_1, y_2, mean, variance,
+                                                    Slopes<Number>{grad, factors}, d_y_1, d_x, slopes, int(sizes[5]));
     };
-    auto typed = [&](auto type) {
-        if (sizes[4] == 3) run(type, std::integral_constant<int, 3>());
-        else run(type, std::integral_constant<int, 5>());
-    };
-    if (sizes[5]) typed(bf16());
-    else typed(float());
+    if (sizes[4] == 3) run(std::integral_constant<int, 3>());
+    else run(std::integral_constant<int, 5>());
 }
 
-// sizes: images, height and width of the inputs, channels of an input, of the output, inputs, bf16 or not, threads, stride,
-// ReLU or not, statistics given or not. x: the inputs; weights: (inputs, columns, in), two such if the stride is 2.
-void enas_project(const int64_t* sizes, const void* const* x, const float* const* weights, const float* scale,
-                  const float* offset, void* y, void* out, float* mean, float* variance) {
+// sizes: images, height and width of the inputs, channels of an input, of the output, inputs, threads, stride, ReLU or not,
+// statistics given or not. x: the inputs; weights: (inputs, columns, in), two such if the stride is 2.
+void enas_project(const int64_t* sizes, const Number* const* x, const float* const* weights, const float* scale,
+                  const float* offset, Number* y, Number* out, float* mean, float* variance) {
     const Projection p = projection_of(sizes, weights);
-    auto run = [&](auto type) {
-        typedef decltype(type) T;
-        const int n_threads = sizes[7];
-        project(p, reinterpret_cast<const T* const*>(x), n_threads, static_cast<T*>(y), sizes[10] ? nullptr : mean, variance);
-        const Affine affine = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, offset}).forward(p.out);
-        normalise(p.out, p.groups, static_cast<const T*>(y), affine, Summand<T>{}, true, n_threads, static_cast<T*>(out));
-    };
-    if (sizes[6]) run(bf16());
-    else run(float());
+    const int n_threads = sizes[6];
+    project(p, x, n_threads, y, sizes[9] ? nullptr : mean, variance);
+    const Affine affine = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, offset}).forward(p.out);
+    normalise<Number>(p.out, p.groups, y, affine, {}, true, n_threads, out);
 }
 
-// What `enas_project` made of y, again. sizes: images, height, width, channels, bf16 or not, threads.
-void enas_normalise(const int64_t* sizes, const void* y, const float* scale, const float* offset, const float* mean,
-                    const float* variance, void* out) {
+// What `enas_project` made of y, again. sizes: images, height, width, channels, threads.
+void enas_normalise(const int64_t* sizes, const Number* y, const float* scale, const float* offset, const float* mean,
+                    const float* variance, Number* out) {
     const Plane p{size_t(sizes[1]), size_t(sizes[2]), size_t(sizes[3]), 0};
     const Affine affine = norm_of(p, mean, variance, {nullptr, nullptr, scale, offset}).forward(p);
-    auto run = [&](auto type) {
-        typedef decltype(type) T;
-        normalise(p, {size_t(sizes[0])}, static_cast<const T*>(y), affine, Summand<T>{}, false, int(sizes[5]), static_cast<T*>(out));
-    };
-    if (sizes[4]) run(bf16());
-    else run(float());
+    normalise<Number>(p, {size_t(sizes[0])}, y, affine, {}, false, int(sizes[4]), out);
 }
 
 // d_x: of the inputs, null where it is not wanted. slopes: scale, offset, weights.
-void enas_project_back(const int64_t* sizes, const void* const* x, const float* const* weights, const float* scale,
-                       const void* y, const float* mean, const float* variance, const void* grad, void* const* d_x,
+void enas_project_back(const int64_t* sizes, const Number* const* x, const float* const* weights, const float* scale,
+                       const Number* y, const float* mean, const float* variance, const Number* grad, Number* const* d_x,
                        float* const* slopes) {
     const Projection p = projection_of(sizes, weights);
-    auto run = [&](auto type) {
-        typedef decltype(type) T;
-        const int n_threads = sizes[7];
-        const T* before = static_cast<const T*>(y);
-        const Slopes<T> slope{static_cast<const T*>(grad), nullptr};
-        const Norm norm = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, nullptr});
-        const doubles sums = norm_sums(p.out, p.groups, slope, before, norm.mean, false, n_threads);
-        const double n = double(sizes[0]) * p.n_pixels();
-        project_back(p, reinterpret_cast<const T* const*>(x), before, slope, slope_of(p.out, norm, sums, n, slopes[0], slopes[1]),
-                     n_threads, reinterpret_cast<T* const*>(d_x), slopes + 2);
-    };
-    if (sizes[6]) run(bf16());
-    else run(float());
+    const int n_threads = sizes[6];
+    const Slopes<Number> of_norm{grad, nullptr};
+    const Norm norm = norm_of(p.out, mean, variance, {nullptr, nullptr, scale, nullptr});
+    const doubles sums = norm_sums(p.out, p.groups, of_norm, y, norm.mean, false, n_threads);
+    const NormSlope slope = slope_of(p.out, norm, sums, double(sizes[0]) * p.n_pixels(), slopes[0], slopes[1]);
+    project_back(p, x, y, of_norm, slope, n_threads, d_x, slopes + 2);
 }
 
-// sizes: images, height, width, channels, stride, bf16 or not, threads, max or average. factors: of the images, or null.
-// add: to the output, or null. places: of the largest cells, or null.
-void enas_pool(const int64_t* sizes, const void* x, const float* factors, const void* add, void* y, uint8_t* places) {
+// sizes: images, height, width, channels, stride, threads, max or average. factors: of the images, or null. add: to the output,
+// or null. places: of the largest cells, or null.
+void enas_pool(const int64_t* sizes, const Number* x, const float* factors, const Number* add, Number* y, uint8_t* places) {
     const Pool p = pool_of(sizes);
     const floats columns = counts(p);
-    auto run = [&](auto type) {
-        typedef decltype(type) T;
-        const T *from = static_cast<const T*>(x), *also = static_cast<const T*>(add);
-        T* to = static_cast<T*>(y);
-        for_images(sizes, p, factors, [&](size_t in, size_t out, vec factor) {
-            const T* more = also ? also + out : nullptr;
-            if (!sizes[7]) average_pool(p, columns.data(), from + in, factor, more, to + out);
-            else if (places) max_pool<true>(p, from + in, factor, more, to + out, places + out);
-            else max_pool<false>(p, from + in, factor, more, to + out, places);
-        });
-    };
-    if (sizes[5]) run(bf16());
-    else run(float());
+    for_images(sizes, p, factors, [&](size_t in, size_t out, vec factor) {
+        const Number* more = add ? add + out : nullptr;
+        if (!sizes[6]) average_pool(p, columns.data(), x + in, factor, more, y + out);
+        else if (places) max_pool<true>(p, x + in, factor, more, y + out, places + out);
+        else max_pool<false>(p, x + in, factor, more, y + out, places);
+    });
 }
 
-void enas_pool_back(const int64_t* sizes, const void* grad, const float* factors, const uint8_t* places, void* d_x) {
+void enas_pool_back(const int64_t* sizes, const Number* grad, const float* factors, const uint8_t* places, Number* d_x) {
     const Pool p = pool_of(sizes);
     const floats columns = counts(p);
-    auto run = [&](auto type) {
-        typedef decltype(type) T;
-        const T* from = static_cast<const T*>(grad);
-        T* to = static_cast<T*>(d_x);
-        for_images(sizes, p, factors, [&](size_t in, size_t out, vec factor) {
-            if (sizes[7]) max_pool_back(p, from + out, factor, places + out, to + in);
-            else average_pool_back(p, columns.data(), from + out, factor, to + in);
-        });
-    };
-    if (sizes[5]) run(bf16());
-    else run(float());
+    for_images(sizes, p, factors, [&](size_t in, size_t out, vec factor) {
+        if (sizes[6]) max_pool_back(p, grad + out, factor, places + out, d_x + in);
+        else average_pool_back(p, columns.data(), grad + out, factor, d_x + in);
+    });
 }
 }

@@ -7,22 +7,23 @@ PyTorch. The result has the same bits for any number of threads.
 """
 
 from enas.networks.native.again import keeping_little
-from enas.networks.native.arguments import fits
-from enas.networks.native.library import available, must_be_built, release_memory, unavailable
+from enas.networks.native.arguments import takes
+from enas.networks.native.library import Number, available, must_be_built, release_memory, unavailable
 from enas.networks.native.pool import average_pool, max_pool
 from enas.networks.native.projection import factorised_reduction, relu_project
 from enas.networks.native.separable import separable_conv
 
 __all__ = [
+    "Number",
     "available",
     "average_pool",
     "factorised_reduction",
-    "fits",
     "keeping_little",
     "max_pool",
     "must_be_built",
     "release_memory",
     "relu_project",
     "separable_conv",
+    "takes",
     "unavailable",
 ]

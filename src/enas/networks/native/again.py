@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from enas.networks.native.arguments import address, empty_like
-from enas.networks.native.library import loaded
+from enas.networks.native.arguments import address, empty_like, kernels
 
 
 @dataclass(slots=True, eq=False)
@@ -42,11 +41,10 @@ class Normalised:
 
     def _compute(self) -> Tensor:
         n_images, n_channels, height, width = self.before.shape
-        is_half, n_threads = self.before.dtype == torch.bfloat16, torch.get_num_threads()
-        sizes = (ctypes.c_int64 * 6)(n_images, height, width, n_channels, is_half, n_threads)
+        sizes = (ctypes.c_int64 * 5)(n_images, height, width, n_channels, torch.get_num_threads())
         output = empty_like(self.before)
         parts = self.before, self.scale, self.offset, self.mean, self.variance, output
-        loaded().enas_normalise(sizes, *map(address, parts))
+        kernels(self.before).enas_normalise(sizes, *map(address, parts))
         return output
 
 

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-_DTYPES = (torch.float32, torch.bfloat16)
+from enas.networks.native.library import Number, available, loaded
+
+_NUMBERS: dict[torch.dtype, Number] = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 
-def fits(x: Tensor) -> bool:
-    """Whether :func:`separable_conv` takes such a tensor: on the processor, (B, C, H, W), float32 or bfloat16."""
-    return x.device.type == "cpu" and x.dim() == 4 and x.dtype in _DTYPES and x.numel() > 0
+def takes(x: Tensor) -> bool:
+    """Whether there are kernels for such a tensor: on the processor, (B, C, H, W), float32 or bfloat16."""
+    number = _NUMBERS.get(x.dtype)
+    return x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0 and number is not None and available(number)
+
+
+def kernels(x: Tensor) -> ctypes.CDLL:
+    """The library for images like these."""
+    return loaded(_NUMBERS[x.dtype])
 
 
 def halve(shape: torch.Size, stride: int) -> tuple[int, int, int, int]:

@@ -1,8 +1,8 @@
 """The library of the kernels: compiled at first use, loaded once.
 
 It is built with the compiler ``c++`` (or ``$CXX``) into the folder ``kernels`` of the cache (`enas.cache_folder`), once
-for each version of the sources, the compiler and the processor. What lies there is executed, so a folder that others
-may write to is refused.
+for each number format of images, version of the sources, compiler and processor. What lies there is executed, so a
+folder that others may write to is refused.
 
 Loading it also tells the GNU allocator to keep freed pages for the next step.
 """
@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from enas.cache_folder import private_folder
 from enas.errors import RunError
@@ -23,38 +24,42 @@ _SYSTEMS = ("Linux", "Darwin")
 _SOURCES = Path(__file__).parents[1] / "kernels"
 _FLAGS = ("-O2", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-w")
 _TRIALS = (("-mprefer-vector-width=512", "-fopenmp"), ("-fopenmp",), ())  # the first that the compiler takes
+_NUMBERS = {"float32": (), "bfloat16": ("-DENAS_BFLOAT16",)}
+
+Number = Literal["float32", "bfloat16"]
+"""The number format of images and activations."""
 
 
-def available() -> bool:
+def available(number: Number = "float32") -> bool:
     """Whether the kernels can be used here; builds them at the first call (seconds). Never raises."""
-    return unavailable() is None
+    return unavailable(number) is None
 
 
-def unavailable() -> str | None:
+def unavailable(number: Number = "float32") -> str | None:
     """Why the kernels cannot be used, for a line in the log; None where they can."""
     if os.environ.get("ENAS_NATIVE") == "0":
         return "switched off by ENAS_NATIVE=0"
-    found = _library()
+    found = _library(number)
     return found if isinstance(found, str) else None
 
 
-def must_be_built() -> bool:
+def must_be_built(number: Number = "float32") -> bool:
     """Whether `available` is about to compile the library. Never raises."""
     if os.environ.get("ENAS_NATIVE") == "0" or platform.system() not in _SYSTEMS:
         return False
     try:
-        return not _path().exists()
+        return not _path(number).exists()
     except (OSError, subprocess.SubprocessError, RunError):
         return False
 
 
-def loaded() -> ctypes.CDLL:
-    """The library.
+def loaded(number: Number) -> ctypes.CDLL:
+    """The library for images of a number format.
 
     Raises:
         RuntimeError: there is none, see `unavailable`.
     """
-    library = _library()
+    library = _library(number)
     if isinstance(library, str):
         raise RuntimeError(f"the native kernels are not available: {library}")
     return library
@@ -62,56 +67,60 @@ def loaded() -> ctypes.CDLL:
 
 def release_memory() -> None:
     """Give back to the system what the library keeps for the next step, and keep nothing from now on."""
-    if _library.cache_info().currsize and isinstance(library := _library(), ctypes.CDLL):
+    for library in _loaded:
         library.enas_release_memory()
 
 
+_loaded: list[ctypes.CDLL] = []
+
+
 @cache
-def _library() -> ctypes.CDLL | str:
+def _library(number: Number) -> ctypes.CDLL | str:
     """The library, or why there is none."""
     if platform.system() not in _SYSTEMS:
         return f"no kernels for {platform.system()}"
     try:
-        library = _load(_path())
+        library = _load(_path(number), number)
         library.enas_keep_memory()
+        _loaded.append(library)
         return library
     except (OSError, subprocess.SubprocessError, RunError) as error:
         return f"could not be built: {error}"
 
 
-def _load(path: Path) -> ctypes.CDLL:
+def _load(path: Path, number: Number) -> ctypes.CDLL:
     if path.exists():
         try:
             return ctypes.CDLL(str(path))
         except OSError:  # damaged, as by a power cut; it is built anew
             path.unlink(missing_ok=True)
-    _build(path)
+    _build(path, number)
     return ctypes.CDLL(str(path))
 
 
-def _path() -> Path:
+def _path(number: Number) -> Path:
     """The library's file, whose name stands for all that it depends on."""
     compiler, sources = _compiler(), sorted(_SOURCES.glob("*.h")) + sorted(_SOURCES.glob("*.cpp"))
     version = _run([compiler, "--version"], seconds=30)
     version.check_returncode()
     texts = [source.read_text(encoding="utf-8") for source in sources]
-    parts = [version.stdout, _processor(), repr((_FLAGS, _TRIALS)), *texts]
+    parts = [version.stdout, _processor(), repr((_FLAGS, _NUMBERS, _TRIALS)), *texts]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    return private_folder("kernels") / f"kernels-{key}.so"
+    return private_folder("kernels") / f"kernels-{number}-{key}.so"
 
 
-def _build(path: Path) -> None:
+def _build(path: Path, number: Number) -> None:
     """Compile it beside its place first, as two processes may build at once."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         target = Path(scratch) / path.name
-        _compile(target)
+        _compile(target, number)
         target.replace(path)
 
 
-def _compile(target: Path) -> None:
+def _compile(target: Path, number: Number) -> None:
     said = ""
     for more in _TRIALS:
-        command = [_compiler(), *_FLAGS, *more, str(_SOURCES / "kernels.cpp"), "-o", str(target)]
+        command = [_compiler(), *_FLAGS, *_NUMBERS[number], *more, str(_SOURCES / "kernels.cpp"), "-o", str(target)]
         done = _run(command, seconds=300)
         if done.returncode == 0:
             return

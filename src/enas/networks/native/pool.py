@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from enas.networks.native.arguments import address, halve, image_factors, summand
-from enas.networks.native.library import loaded
+from enas.networks.native.arguments import address, halve, image_factors, kernels, summand
 
 
 def average_pool(x: Tensor, stride: int = 1, *, factor: Tensor | None = None, add: Tensor | None = None) -> Tensor:
@@ -43,8 +42,8 @@ def _pool(
 ) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
     out = torch.empty(halve(x.shape, stride), dtype=x.dtype, memory_format=torch.channels_last)
-    add, sizes = summand(add, x), _pool_sizes(x.shape, stride, x.dtype, is_max)
-    loaded().enas_pool(sizes, *map(address, (x, factor, add, out, places)))
+    add, sizes = summand(add, x), _pool_sizes(x.shape, stride, is_max)
+    kernels(x).enas_pool(sizes, *map(address, (x, factor, add, out, places)))
     return out
 
 
@@ -71,12 +70,12 @@ class _Pool(torch.autograd.Function):
             return None, None, None, d_add, None
         grad = grad.contiguous(memory_format=torch.channels_last)
         d_x = torch.empty(shape, dtype=grad.dtype, memory_format=torch.channels_last)
-        sizes = _pool_sizes(shape, stride, grad.dtype, places is not None)
-        loaded().enas_pool_back(sizes, *map(address, (grad, factor, places, d_x)))
+        sizes = _pool_sizes(shape, stride, places is not None)
+        kernels(grad).enas_pool_back(sizes, *map(address, (grad, factor, places, d_x)))
         return d_x, None, None, d_add, None
 
 
-def _pool_sizes(shape: torch.Size, stride: int, dtype: torch.dtype, is_max: bool) -> ctypes.Array[ctypes.c_int64]:
+def _pool_sizes(shape: torch.Size, stride: int, is_max: bool) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_channels, height, width = shape
-    is_half, n_threads = dtype == torch.bfloat16, torch.get_num_threads()
-    return (ctypes.c_int64 * 8)(n_images, height, width, n_channels, stride, is_half, n_threads, is_max)
+    values = (n_images, height, width, n_channels, stride, torch.get_num_threads(), is_max)
+    return (ctypes.c_int64 * len(values))(*values)

@@ -8,8 +8,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from enas.networks.native.again import Normalised, can_be_computed_again
-from enas.networks.native.arguments import address, addresses, empty_like, given_or_empty
-from enas.networks.native.library import loaded
+from enas.networks.native.arguments import address, addresses, empty_like, given_or_empty, kernels
 
 
 def relu_project(
@@ -93,7 +92,7 @@ def _project(
     before = torch.empty(shape, dtype=xs[0].dtype, memory_format=torch.channels_last)
     out = empty_like(before) if keep else before
     mean, variance = given_or_empty(statistics, (len(scale),))
-    loaded().enas_project(
+    kernels(before).enas_project(
         _project_sizes(xs, len(scale), stride, relu, statistics is not None),
         addresses(xs),
         addresses(weights),
@@ -129,7 +128,7 @@ class _Projection(torch.autograd.Function):
         grad = grad.to(before.dtype).contiguous(memory_format=torch.channels_last)
         d_xs = [empty_like(x) if want else None for x, want in zip(xs, wanted, strict=True)]
         slopes = [torch.empty_like(tensor) for tensor in (scale, scale, *weights)]
-        loaded().enas_project_back(
+        kernels(before).enas_project_back(
             _project_sizes(xs, len(scale), stride, relu),
             addresses(xs),
             addresses(weights),
@@ -144,6 +143,5 @@ def _project_sizes(
     xs: Sequence[Tensor], n_out: int, stride: int, relu: bool, is_given: bool = False
 ) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_in, height, width = xs[0].shape
-    is_half, n_threads = xs[0].dtype == torch.bfloat16, torch.get_num_threads()
-    values = (n_images, height, width, n_in, n_out, len(xs), is_half, n_threads, stride, relu, is_given)
+    values = (n_images, height, width, n_in, n_out, len(xs), torch.get_num_threads(), stride, relu, is_given)
     return (ctypes.c_int64 * len(values))(*values)

@@ -18,9 +18,9 @@ from enas.networks.native.arguments import (
     given_or_empty,
     halve,
     image_factors,
+    kernels,
     summand,
 )
-from enas.networks.native.library import loaded
 
 
 def separable_conv(
@@ -83,7 +83,7 @@ def _forward(
     out = empty_like(first) if keep else second
     mean, variance = given_or_empty(statistics, (2, x.shape[1]))
     weights = tuple(weight.detach().contiguous() for weight in weights)
-    loaded().enas_separable_forward(
+    kernels(x).enas_separable_forward(
         _sizes(x, weights[0], stride, statistics is not None),
         address(x),
         addresses(weights),
@@ -118,7 +118,7 @@ class _SeparableConv(torch.autograd.Function):
         d_x = empty_like(x)
         d_first = d_x if stride == 1 else empty_like(first)
         slopes = [torch.empty_like(weight) for weight in weights]
-        loaded().enas_separable_backward(
+        kernels(x).enas_separable_backward(
             _sizes(x, weights[0], stride),
             address(x),
             addresses(weights),
@@ -130,6 +130,5 @@ class _SeparableConv(torch.autograd.Function):
 
 def _sizes(x: Tensor, depth: Tensor, stride: int, is_given: bool = False) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_channels, height, width = x.shape
-    is_half, n_threads = x.dtype == torch.bfloat16, torch.get_num_threads()
-    values = (n_images, height, width, n_channels, depth.shape[-1], is_half, n_threads, stride, is_given)
+    values = (n_images, height, width, n_channels, depth.shape[-1], torch.get_num_threads(), stride, is_given)
     return (ctypes.c_int64 * len(values))(*values)
