@@ -191,3 +191,13 @@ def test_equal_tensors_and_metadata_are_equal_bytes(tmp_path: Path) -> None:
     arrays, found = read_tensors(tmp_path / "0.safetensors")
     assert found == metadata
     assert arrays["a"].tolist() == [0, 1, 2]
+
+
+def test_a_type_that_another_library_taught_numpy(tmp_path: Path) -> None:
+    pytest.importorskip("ml_dtypes")  # onnx brings it
+    from safetensors.torch import save_file
+
+    path = tmp_path / "x.safetensors"
+    save_file({"a": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    with pytest.raises(RunError, match="it holds other tensors than ours: a tensor of bfloat16"):
+        read_tensors(path)

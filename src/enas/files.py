@@ -271,7 +271,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
         _check_header(path)
         np.empty(path.stat().st_size, np.uint8)  # as much is needed; where it is refused safetensors would panic
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            return {name: _own(file.get_tensor(name)) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError:
         raise RunError(f"{path} does not exist") from None
     except OSError as error:
@@ -290,3 +290,14 @@ def _check_header(path: Path) -> None:
         length = int.from_bytes(file.read(8), "little")
     if length > MAX_HEADER_BYTES:
         raise RunError(f"{path} is damaged, it is not safetensors: its header is too large, {length:,} bytes")
+
+
+def _own(array: "np.ndarray") -> "np.ndarray":
+    """The array; other libraries may have taught numpy types that we never write, such as bfloat16.
+
+    Raises:
+        TypeError: it is of such a type.
+    """
+    if array.dtype.isbuiltin != 1:
+        raise TypeError(f"a tensor of {array.dtype}")
+    return array
