@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Reading few columns at once keeps the peak near the matrix alone; reading many keeps the passes over the footer few.
 BLOCK_BYTES = 64 * 1024 * 1024
+_MAX_COLUMNS = 4096
 # One value in a million cells takes a few bytes: more than this is a trap or a damaged footer, not data.
 _MAX_RATIO, _UNPACKED_FREELY = 1000, 64 * 2**20
 _INDEX_OF_PANDAS = "__index_level_0__"
@@ -249,5 +250,5 @@ def column_blocks(scan: "pl.LazyFrame", path: Path, layout: Layout) -> Iterator[
 
 
 def columns_at_once(layout: Layout) -> int:
-    """How many columns `column_blocks` reads together."""
-    return max(1, BLOCK_BYTES // (8 * layout.n_rows))
+    """How many columns `column_blocks` reads together; polars needs some kilobytes for each, however short it is."""
+    return max(1, min(_MAX_COLUMNS, BLOCK_BYTES // (8 * layout.n_rows)))
