@@ -46,7 +46,7 @@ class CellsOrigin:
         path: the file.
         lines: line number of each row of the block.
         columns: name of each column of the block.
-        positions: number of each column in the file, from 1.
+        positions: of each column in the file, from 0; a message counts from 1.
     """
 
     path: Path
@@ -154,7 +154,7 @@ def _advice(cell: bytes) -> str:
 
 
 def _where(origin: CellsOrigin, row: int, place: int) -> str:
-    column = f"column {show(origin.columns[place])} (number {origin.positions[place]})"
+    column = f"column {show(origin.columns[place])} (number {origin.positions[place] + 1})"
     return f"'{origin.path}', line {origin.lines[row]}, {column}"
 
 

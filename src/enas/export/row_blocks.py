@@ -109,7 +109,7 @@ class _Text:
         n_before = 0
         for numbers, lines in self._gather(max_rows):
             ids, rows = self._take_apart(numbers, lines)
-            origin = CellsOrigin(self.path, numbers, names, [j + 1 for j in self.kept])
+            origin = CellsOrigin(self.path, numbers, names, self.kept)
             features = parse_numbers(b"\n".join(rows), origin)
             known = ids if self.layout.has_ids else RowNumbers(range(n_before, n_before + len(rows)))
             n_before += len(rows)
