@@ -246,7 +246,8 @@ def make_reference(study: Study) -> Reference:
 
 
 def train_short_of_memory(config: Path, mebibytes: int) -> None:
-    """`train` in this process, which is given only so much more address space than it has."""
+    """`train` in this process, which is given only so much more address space than it has, until it says what it does
+    about that: what comes later may need more than a step."""
     import resource
 
     import psutil
@@ -256,10 +257,14 @@ def train_short_of_memory(config: Path, mebibytes: int) -> None:
 
     torch.set_num_threads(1)
 
+    _, most = before = resource.getrlimit(resource.RLIMIT_AS)
+
     def starve(text: str, n_events: int) -> None:
-        if text.startswith("#"):  # the header: data are read, training begins
+        if text.startswith("out of memory"):
+            resource.setrlimit(resource.RLIMIT_AS, before)
+        elif text.startswith("#") and not log.warnings:  # the header: data are read, training begins
             limit = psutil.Process().memory_info().vms + mebibytes * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_AS, (limit, most))
 
     log = Watcher(starve)
     auto = enas.auto(config, progress=log)
