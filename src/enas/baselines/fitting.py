@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from enas.baselines.linear import Floats, LinearFold, LinearModel, flatten, predict_fold
+from enas.baselines.paths import Weights, both_sides, logistic_path, of_all_classes, ridge_path
 from enas.data.dataset import FloatArray, IntArray, Target
 from enas.data.preprocess import Scale, Transform, fit_scaler
 from enas.data.splits import Split
@@ -31,8 +32,6 @@ ABSENT = -30.0
 
 _BATCH = 1000
 
-Weights = tuple[NDArray[Any], NDArray[Any]]
-"""(p, C) and (C,)."""
 Fitter = Callable[["Sample"], list[Weights]]
 """Fits one model per penalty."""
 
@@ -154,23 +153,17 @@ def _fit_fold(kind: Kind, rows: Rows, train: IntArray) -> list[LinearFold]:
     raw, labels = flatten(rows.features[train]), rows.target.values[train]
     scaler = fit_scaler(raw, np.arange(len(raw)), transform=rows.transform, scale=rows.scale)
     sample = Sample(scaler(raw), labels, rows.weights[train])
+    n_outputs = len(rows.target.classes) or labels.shape[1]
+    present = np.unique(labels) if rows.target.classes else np.arange(n_outputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a weak penalty may take more steps than it is given; it then has its place
         return [
-            LinearFold(scaler, *_of_all_classes(weights, labels, rows.target.classes)) for weights in kind.fit(sample)
+            LinearFold(scaler, *of_all_classes(weights, present, n_outputs, ABSENT)) for weights in kind.fit(sample)
         ]
 
 
 def _fit_l2(sample: Sample) -> list[Weights]:
-    """Along the penalties, each from the weights of the one before."""
-    from sklearn.linear_model import LogisticRegression
-
-    model, path = LogisticRegression(warm_start=True, max_iter=200), []
-    for penalty in PENALTIES:
-        model.set_params(C=1.0 / (penalty * sample.inputs.shape[1]))
-        model.fit(sample.inputs, sample.labels, sample.weights)
-        path.append(_both_sides(model.coef_.T, model.intercept_))
-    return path
+    return logistic_path(sample.inputs, sample.labels, sample.weights, _penalties(sample))
 
 
 def _fit_l1(sample: Sample) -> list[Weights]:
@@ -188,38 +181,17 @@ def _fit_l1(sample: Sample) -> list[Weights]:
             model = LogisticRegression(C=c, l1_ratio=1.0, solver="liblinear", tol=1e-3, random_state=0)
             model.fit(sample.inputs, is_of, sample.weights)
             sides.append((model.coef_[0], model.intercept_[0]))
-        path.append(_both_sides(np.stack([w for w, _ in sides], axis=1), np.array([b for _, b in sides])))
+        path.append(both_sides(np.stack([w for w, _ in sides], axis=1), np.array([b for _, b in sides])))
     return path
 
 
 def _fit_ridge(sample: Sample) -> list[Weights]:
-    from sklearn.linear_model import Ridge
-
-    path = []
-    for penalty in PENALTIES:
-        model = Ridge(alpha=penalty * sample.inputs.shape[1])
-        model.fit(sample.inputs, sample.labels, sample.weights)
-        path.append((np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_)))
-    return path
+    return ridge_path(sample.inputs, sample.labels, sample.weights, _penalties(sample))
 
 
-def _both_sides(weights: NDArray[Any], bias: NDArray[Any]) -> Weights:
-    """Of two classes scikit-learn keeps the difference; here each has half of it."""
-    if weights.shape[1] > 1:
-        return weights, bias
-    halves = np.array([-0.5, 0.5])
-    return weights * halves, bias * halves
-
-
-def _of_all_classes(weights: Weights, labels: NDArray[Any], classes: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-    """Columns for classes that the rows do not have are filled in; a regression has none of these."""
-    coefficients, bias = (np.asarray(part, np.float32) for part in weights)
-    present = np.unique(labels) if classes else np.arange(len(bias))
-    n_outputs = len(classes) or len(bias)
-    all_weights = np.zeros((len(coefficients), n_outputs), np.float32)
-    all_bias = np.full(n_outputs, ABSENT, np.float32)
-    all_weights[:, present], all_bias[present] = coefficients, bias
-    return all_weights, all_bias
+def _penalties(sample: Sample) -> list[float]:
+    """Of all features together."""
+    return [penalty * sample.inputs.shape[1] for penalty in PENALTIES]
 
 
 def _some(rows: IntArray, labels: NDArray[Any], n_most: int, seed: int) -> IntArray:

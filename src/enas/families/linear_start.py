@@ -6,14 +6,12 @@ fit, which is convex and takes milliseconds, has put it, and training adds what 
 must be depends on the table, so it is chosen as an epoch is: one for all folds, on the rows that they hold out.
 """
 
-import warnings
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from enas.baselines.paths import Weights, logistic_path, of_all_classes, ridge_path
 from enas.folds import Folds
 from enas.metrics.rewards import Reward
 from enas.networks.dense import SHORTCUT_GAIN
@@ -22,9 +20,6 @@ from enas.retrain import best_epoch
 PENALTIES = (1.0, 0.1, 0.01, 0.001)
 """Weights of the squared weights beside the sum of the rows' losses, for rows of a norm of about 1; the strongest
 first."""
-
-Weights = tuple[NDArray[np.floating], NDArray[np.floating]]
-"""(r, C) and (C,)."""
 
 
 def linear_start(folds: Folds, stem: int, reward: Reward) -> dict[str, Tensor]:
@@ -46,55 +41,17 @@ def linear_start(folds: Folds, stem: int, reward: Reward) -> dict[str, Tensor]:
 
 
 def _fit_path(folds: Folds, stem: int, fold: int) -> list[Weights]:
-    """One model per penalty of a fold's training rows."""
+    """One model per penalty of a fold's training rows; a class that these do not have begins as rare as one row."""
     rows = folds.train[fold]
     labels = folds.scaled_labels(rows.to(folds.labels.device).expand(folds.n_folds, -1))[fold].cpu().numpy()
     inputs, row_weights = folds.inputs[stem][fold].cpu()[rows].numpy(), folds.row_weights.cpu()[rows].numpy()
-    fit = _fit_ridge if folds.is_regression else _fit_logistic
-    return fit(inputs, labels, row_weights, folds.n_outputs)
+    if folds.is_regression:
+        return ridge_path(inputs, labels, row_weights, PENALTIES)
+    path, present, rare = logistic_path(inputs, labels, row_weights, PENALTIES), np.unique(labels), np.log(len(labels))
+    return [of_all_classes(weights, present, folds.n_outputs, weights[1].min() - rare) for weights in path]
 
 
 def _stack(per_fold: tuple[Weights, ...]) -> tuple[Tensor, Tensor]:
     """(K, r, C) and (K, 1, C)."""
     weights, bias = (torch.from_numpy(np.stack(parts).astype(np.float32)) for parts in zip(*per_fold, strict=True))
     return weights, bias[:, None]
-
-
-def _fit_ridge(
-    inputs: NDArray[np.float32], labels: NDArray[np.float32], row_weights: NDArray[np.float32], n_outputs: int
-) -> list[Weights]:
-    from sklearn.linear_model import Ridge
-
-    models = [Ridge(alpha=penalty).fit(inputs, labels, row_weights) for penalty in PENALTIES]
-    return [(np.reshape(one.coef_, (n_outputs, -1)).T, np.reshape(one.intercept_, n_outputs)) for one in models]
-
-
-def _fit_logistic(
-    inputs: NDArray[np.float32], labels: NDArray[np.int64], row_weights: NDArray[np.float32], n_outputs: int
-) -> list[Weights]:
-    """Each from the weights of the one before; of a single class there is nothing to fit."""
-    from sklearn.linear_model import LogisticRegression
-
-    present = np.unique(labels)
-    if len(present) == 1:
-        return [_of_all_classes(np.zeros((inputs.shape[1], 1)), np.zeros(1), labels, n_outputs)] * len(PENALTIES)
-    halves = np.array([-0.5, 0.5])  # of two classes scikit-learn keeps the difference
-    sides = halves if len(present) == 2 else 1.0
-    model, path = LogisticRegression(warm_start=True, max_iter=200), []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nearly converged is good enough for a start
-        for penalty in PENALTIES:
-            model.set_params(C=1 / penalty).fit(inputs, labels, row_weights)
-            path.append(_of_all_classes(model.coef_.T * sides, model.intercept_ * sides, labels, n_outputs))
-    return path
-
-
-def _of_all_classes(
-    weights: NDArray[np.floating], bias: NDArray[np.floating], labels: NDArray[np.int64], n_outputs: int
-) -> Weights:
-    """A class that the rows do not have begins as rare as one row in all would be."""
-    present = np.unique(labels)
-    all_weights = np.zeros((len(weights), n_outputs))
-    all_bias = np.full(n_outputs, bias.min() - np.log(len(labels)))
-    all_weights[:, present], all_bias[present] = weights, bias
-    return all_weights, all_bias

@@ -1,6 +1,7 @@
 // Batch norm over images that lie side by side: sums per channel, forward, and back.
 #pragma once
 #include <cmath>
+#include <type_traits>
 #include "groups.h"
 
 namespace enas {

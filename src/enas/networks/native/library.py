@@ -81,7 +81,8 @@ def _library(number: Number) -> ctypes.CDLL | str:
         return f"no kernels for {platform.system()}"
     try:
         library = _load(_path(number), number)
-        library.enas_keep_memory()
+        if not _loaded:  # a second one must not undo `release_memory`
+            library.enas_keep_memory()
         _loaded.append(library)
         return library
     except (OSError, subprocess.SubprocessError, RunError) as error:
