@@ -1,6 +1,7 @@
 """The library of the kernels: built once into the cache folder, by two at once too, and never taken from others."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,25 @@ def test_a_library_that_others_may_have_written_is_not_loaded(tmp_path: Path, co
     said = ask(cache, compiler)
     assert said.startswith(f"False could not be built: others may write to the cache folder {cache}/kernels")
     assert names(cache) == ["kernels"]
+
+
+@needs_kernels
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86's processors")
+@pytest.mark.parametrize("processor", ["x86-64", "haswell", "skylake-avx512"])
+def test_kernels_for_other_processors_pass_the_same_tests(tmp_path: Path, processor: str) -> None:
+    compiler = tmp_path / "compiler"
+    compiler.write_text(
+        '#!/bin/sh\nfor option; do shift; [ "$option" = -march=native ] || set -- "$@" "$option"; done\n'
+        f'exec "{os.environ.get("CXX", "c++")}" "$@" -march={processor}\n'
+    )
+    compiler.chmod(0o755)
+    probe = subprocess.run([compiler, "-dM", "-E", "-x", "c++", os.devnull], capture_output=True, check=False)
+    if probe.returncode or (b"__AVX512F__" in probe.stdout and "avx512f" not in Path("/proc/cpuinfo").read_text()):
+        pytest.skip(f"no kernels for {processor} here")
+    environment = os.environ | {"ENAS_CACHE_DIR": str(tmp_path / "cache"), "CXX": str(compiler)}
+    others = sorted(str(path) for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__))
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *others]
+    done = subprocess.run(tests, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert len(list((tmp_path / "cache").rglob("kernels-*.so"))) == 2

@@ -1,7 +1,9 @@
 // Images in groups that several threads work on, and the memory that each thread keeps for it.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <memory>
 #include <vector>
 #include "depthwise.h"
 
@@ -20,11 +22,20 @@ struct Groups {
     size_t together(const Plane& p) const { return std::max<size_t>(1, std::min(most(), 256 / (p.height * p.width))); }
 };
 
+// Every thread begins with groups of its own, the same in every call, as it finds these in its cache; then it helps the others.
+// Backwards: what was written last is still cached.
 template <class Work>
 void for_groups(const Groups& groups, bool backwards, int n_threads, const Work& work) {
-    const long n = groups.count();
-#pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads) if (n_threads > 1)
-    for (long i = 0; i < n; i++) work(size_t(backwards ? n - 1 - i : i));  // backwards: what was written last is still cached
+    const size_t n = groups.count();
+    std::vector<std::atomic<bool>> taken(n);
+#pragma omp parallel for schedule(static, 1) num_threads(n_threads) if (n_threads > 1)
+    for (int thread = 0; thread < n_threads; thread++) {
+        const size_t first = n * thread / n_threads, last = n * (thread + 1) / n_threads + n - 1;
+        for (size_t i = 0; i < n; i++) {
+            const size_t group = (backwards ? last - i : first + i) % n;
+            if (!taken[group].exchange(true)) work(group);
+        }
+    }
 }
 
 // Memory at an address fit for vectors; kept by its thread, since fresh pages are slow.
@@ -32,8 +43,8 @@ class Scratch {
 public:
     explicit Scratch(size_t size) {
         static thread_local std::vector<float> kept;
-        if (kept.size() < size + VL) kept.resize(size + VL);
-        next_ = reinterpret_cast<float*>(round_up(reinterpret_cast<size_t>(kept.data()), 64));
+        if (kept.size() < size + LINE) kept.resize(size + LINE);
+        next_ = reinterpret_cast<float*>(round_up(reinterpret_cast<size_t>(kept.data()), LINE * sizeof(float)));
     }
     float* take(size_t size) {
         float* taken = next_;
@@ -47,16 +58,35 @@ public:
     }
 
 private:
+    static constexpr size_t LINE = 16;  // numbers in a line of the cache
     float* next_;
 };
 
-// The slopes of n weights, added in the order of the groups.
-inline void add_groups(const Groups& groups, const floats& slopes, size_t n, float* total) {
-    doubles sum(n);
-    for (size_t g = 0; g < groups.count(); g++)
-        for (size_t i = 0; i < n; i++) sum[i] += slopes[g * n + i];
-    for (size_t i = 0; i < n; i++) total[i] = sum[i];
-}
+// n sums of each group. Its thread sets them to zero, so that they are in that one's cache.
+template <class N>
+class Sums {
+public:
+    Sums(const Groups& groups, size_t n) : n_groups_(groups.count()), n_(round_up(n, VL)), all_(new N[n_groups_ * n_]) {}
+    N* begin(size_t group) {
+        N* mine = &all_[group * n_];
+        std::fill_n(mine, n_, N());
+        return mine;
+    }
+    // Those of all groups, added in their order.
+    std::vector<N> total() const {
+        std::vector<N> total(n_);
+        for (size_t i = 0; i < n_; i += VL) {
+            doubles_vec sum = {};
+            for (size_t g = 0; g < n_groups_; g++) sum += to_doubles(&all_[g * n_ + i]);
+            for (size_t l = 0; l < VL; l++) total[i + l] = sum[l];
+        }
+        return total;
+    }
+
+private:
+    size_t n_groups_, n_;
+    std::unique_ptr<N[]> all_;
+};
 
 // Images may each have a factor: those of a branch that is sometimes left out. Null: all have 1.
 ENAS_INLINE vec factor_of(const float* factors, size_t i) { return everywhere(factors ? factors[i] : 1.0f); }

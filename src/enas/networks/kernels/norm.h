@@ -70,13 +70,12 @@ ENAS_INLINE void add_up(const Plane& p, double* sums, const Pair& pair) {
         }
 }
 
-// Sums of all groups -> sums per channel, (2, channels).
-inline doubles gather(const Plane& p, const Groups& groups, const doubles& sums) {
+// Both sums per lane of the period -> per channel, (2, channels).
+inline doubles gather(const Plane& p, const doubles& lanes) {
     const size_t period = p.n_phases() * VL;
     doubles total(2 * p.channels);
-    for (size_t g = 0; g < groups.count(); g++)
-        for (size_t k = 0; k < 2; k++)
-            for (size_t i = 0; i < period; i++) total[k * p.channels + i % p.channels] += sums[(2 * g + k) * period + i];
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < period; i++) total[k * p.channels + i % p.channels] += lanes[k * period + i];
     return total;
 }
 
@@ -97,8 +96,8 @@ void finish_sums(const Plane& p, const float* values, size_t n, double* sums, T*
     }
 }
 
-inline void statistics(const Plane& p, const Groups& groups, const doubles& sums, float* mean, float* variance) {
-    const doubles total = gather(p, groups, sums);
+inline void statistics(const Plane& p, const Groups& groups, const Sums<double>& sums, float* mean, float* variance) {
+    const doubles total = gather(p, sums.total());
     const double n = double(groups.n_images) * p.height * p.width;
     for (size_t c = 0; c < p.channels; c++) {
         const double m = total[c] / n, spread = total[p.channels + c] / n - m * m;
@@ -157,23 +156,28 @@ inline NormSlope slope_of(const Plane& p, const Norm& norm, const doubles& sums,
     return {repeat(p, a.data()), repeat(p, b.data()), repeat(p, c.data())};
 }
 
-// Sums of grad and of grad * (y - mean), per channel.
+// Adds up grad and grad * (y - mean) of an image, per lane of the period.
+template <class G, class T>
+void add_slopes(const Plane& p, const G* grad, vec factor, const T* y, const floats& mean, double* sums) {
+    add_up(p, sums, [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
+        const vec slope = load(grad + at, left) * factor;
+        first += slope, second += slope * (load(y + at, left) - load(&mean[q]));
+    });
+}
+
+// The same of all images, per channel.
 template <class T>
 doubles norm_sums(const Plane& p, const Groups& groups, const Slopes<T>& slopes, const T* y, const floats& mean, bool backwards,
                   int n_threads) {
     const floats centre = repeat(p, mean.data());
-    const size_t period = p.n_phases() * VL, size = p.size();
-    doubles sums(groups.count() * 2 * period);
+    const size_t size = p.size();
+    Sums<double> sums(groups, 2 * p.n_phases() * VL);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
-        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++) {
-            const vec factor = factor_of(slopes.factors, i);
-            add_up(p, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
-                const vec slope = load(slopes.grad + i * size + at, left) * factor;
-                first += slope, second += slope * (load(y + i * size + at, left) - load(&centre[q]));
-            });
-        }
+        double* sum = sums.begin(group);
+        for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
+            add_slopes(p, slopes.grad + i * size, factor_of(slopes.factors, i), y + i * size, centre, sum);
     });
-    return gather(p, groups, sums);
+    return gather(p, sums.total());
 }
 
 // d_y of image i.

@@ -40,9 +40,9 @@ bf16* room(size_t n) {
 }
 
 // p.out (+)= p.a (n_m rows of n_k numbers, a_k = 1) times p.b, which is prepared.
-template <bool ADD, class T>
+template <class T>
 void multiply_rows(Product p, size_t n_m, size_t n_n) {
-    if (!in_pairs<T>(p.n_k)) return multiply<Floats, ADD>(p, n_m, n_n);
+    if (!in_pairs<T>(p.n_k)) return multiply<Floats>(p, n_m, n_n);
     const size_t n_k = p.n_k, n_block = std::max<size_t>(48, 8192 / n_k), step = p.ahead ? n_block * n_k * sizeof(T) : 0;
     bf16* rows = room<0>(n_block * n_k);
     for (size_t m = 0; m < n_m; m += n_block) {
@@ -51,7 +51,7 @@ void multiply_rows(Product p, size_t n_m, size_t n_n) {
             const float* from = p.a + (m + i) * p.a_m;
             for (size_t k = 0; k < run; k += VL) store(rows + i * run + k, load(from + k, run - k), run - k);
         }
-        multiply<Pairs, ADD>({reinterpret_cast<float*>(rows), n_k / 2, 1, p.b, p.b_k, p.out + m * p.out_m, p.out_m, n_k / 2, p.ahead},
+        multiply<Pairs>({reinterpret_cast<float*>(rows), n_k / 2, 1, p.b, p.b_k, p.out + m * p.out_m, p.out_m, n_k / 2, p.adds, p.ahead},
                              n, n_n);
         p.ahead += step;
     }
@@ -60,12 +60,12 @@ void multiply_rows(Product p, size_t n_m, size_t n_n) {
 // p.out += transposed p.a times p.b: n_k rows of n_m numbers (a_m = 1), and of n_n numbers.
 template <class T>
 void multiply_columns(const Product& p, size_t n_m, size_t n_n) {
-    if (!in_pairs<T>(2) || n_m < 2 * VL) return multiply<Floats, true>(p, n_m, n_n);  // rearranging pays for many channels only
+    if (!in_pairs<T>(2) || n_m < 2 * VL) return multiply<Floats>(p, n_m, n_n);  // rearranging pays for many channels only
     const size_t n_pairs = (p.n_k + 1) / 2;
     bf16 *a = room<1>(2 * n_pairs * n_m), *b = room<2>(2 * n_pairs * n_n);
     pair_rows(p.a, p.a_k, p.n_k, n_m, a);
     pair_rows(p.b, p.b_k, p.n_k, n_n, b);
-    multiply<Pairs, true>({reinterpret_cast<float*>(a), 1, n_m, reinterpret_cast<float*>(b), n_n, p.out, p.out_m, n_pairs, p.ahead},
+    multiply<Pairs>({reinterpret_cast<float*>(a), 1, n_m, reinterpret_cast<float*>(b), n_n, p.out, p.out_m, n_pairs, true, p.ahead},
                           n_m, n_n);
 }
 

@@ -97,11 +97,12 @@ void project(const Projection& p, const T* const* x, int n_threads, T* y, float*
         matrices.push_back(prepare<T>(matrix, in, width));
     }
     const size_t period = p.out.n_phases() * VL, most = p.groups.together(p.out), n_pixels = p.n_pixels();
-    doubles sums(p.groups.count() * 2 * period);
+    Sums<double> sums(p.groups, 2 * period);
     for_groups(p.groups, false, n_threads, [&](size_t group) {
         Scratch scratch(most * (n_pixels * in + p.out.size()) + 4 * VL);
         float* dense = scratch.take(most * n_pixels * in + VL);
         float* rounded = scratch.take(most * p.out.size() + VL);
+        double* of_norm = mean ? sums.begin(group) : nullptr;
         const size_t end = p.groups.begin(group + 1);
         for (size_t i = p.groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
@@ -110,12 +111,11 @@ void project(const Projection& p, const T* const* x, int n_threads, T* y, float*
             for (size_t k = 0; k < p.n_pieces(); k++) {
                 const Piece piece = piece_of(p, k);
                 collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
-                const Product product{dense, in, 1, matrices[k].data(), width, sum + piece.first, out, in,
+                const Product product{dense, in, 1, matrices[k].data(), width, sum + piece.first, out, in, piece.input > 0,
                                       place(p, x, k + 1, i, n)};
-                if (piece.input) multiply_rows<true, T>(product, n * n_pixels, piece.n);
-                else multiply_rows<false, T>(product, n * n_pixels, piece.n);
+                multiply_rows<T>(product, n * n_pixels, piece.n);
             }
-            finish_sums(p.out, sum, n, mean ? &sums[group * 2 * period] : nullptr, y + i * p.out.size());
+            finish_sums(p.out, sum, n, of_norm, y + i * p.out.size());
         }
     });
     if (mean) statistics(p.out, p.groups, sums, mean, variance);
@@ -138,12 +138,13 @@ void project_back(const Projection& p, const T* const* x, const T* y, const Slop
     }
     const size_t most = p.groups.together(p.out), n_pixels = p.n_pixels();
     const size_t n_block = std::max<size_t>(64, 6144 / (in + out));
-    floats slopes(p.groups.count() * n_all);
+    Sums<float> slopes(p.groups, n_all);
     for_groups(p.groups, true, n_threads, [&](size_t group) {
         Scratch scratch(most * (2 * n_pixels * in + p.out.size()) + 6 * VL);
         float* dense = scratch.take(most * n_pixels * in + VL);
         float* d_dense = scratch.take(most * n_pixels * in + VL);
         float* d_y = scratch.take(most * p.out.size() + VL);
+        float* mine = slopes.begin(group);
         const size_t end = p.groups.begin(group + 1);
         for (size_t i = p.groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
@@ -153,20 +154,19 @@ void project_back(const Projection& p, const T* const* x, const T* y, const Slop
                 const Piece piece = piece_of(p, k);
                 const float* d_sum = d_y + piece.first;
                 collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
-                float* to = &slopes[group * n_all + (piece.odd ? n_odd : 0) + piece.weight];
+                float* to = mine + (piece.odd ? n_odd : 0) + piece.weight;
                 for (size_t v = 0; v < n * n_pixels; v += n_block)
-                    multiply_columns<T>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v),
+                    multiply_columns<T>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v), true,
                                          place(p, x, k + 1, i, n) + v * in * sizeof(T)},
                                         piece.n, in);
                 if (!d_x[piece.input]) continue;
-                multiply_rows<false, T>({d_sum, out, 1, matrices[k].data(), width, d_dense, in, piece.n, place<T>(p, d_x, k, i, n)},
+                multiply_rows<T>({d_sum, out, 1, matrices[k].data(), width, d_dense, in, piece.n, false, place<T>(p, d_x, k, i, n)},
                                         n * n_pixels, in);
                 spread(p, piece, d_dense, dense, n, d_x[piece.input] + i * p.in.size());
             }
         }
     });
-    floats total(n_all);
-    add_groups(p.groups, slopes, n_all, total.data());
+    const floats total = slopes.total();
     for (size_t odd = 0; odd < p.stride; odd++) {
         const size_t from = odd ? n_odd : 0, to = odd || p.stride == 1 ? n_all : n_odd;
         std::copy(&total[from], &total[0] + to, d_weights[odd]);

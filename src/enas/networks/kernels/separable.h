@@ -23,16 +23,28 @@ void rectify(const Plane& p, const T* from, const Affine* affine, float* padded)
     }
 }
 
-// depthwise weights (channels, K, K) -> [phase][tap][VL], flipped for the backward pass.
+// Calls with the place of each depthwise weight in [phase][tap][VL], where channels repeat, and in (channels, K, K).
+template <int K, class Lane>
+ENAS_INLINE void for_lanes(const Plane& p, const Lane& lane) {
+    for (size_t i = 0; i < p.n_phases() * VL; i++) {
+        const size_t channel = i % p.channels, first = i / VL * K * K * VL + i % VL;
+        for (size_t tap = 0; tap < K * K; tap++) lane(first + tap * VL, channel * K * K + tap);
+    }
+}
+
+// depthwise weights (channels, K, K) -> [phase][tap][VL].
 template <int K>
-floats arrange(const Plane& p, const float* depth, bool flipped) {
+floats arrange(const Plane& p, const float* depth) {
     floats out(p.n_phases() * K * K * VL);
-    for (size_t phase = 0; phase < p.n_phases(); phase++)
-        for (int tap = 0; tap < K * K; tap++)
-            for (int l = 0; l < VL; l++)
-                out[(phase * K * K + tap) * VL + l] =
-                    depth[(phase * VL + l) % p.channels * K * K + (flipped ? K * K - 1 - tap : tap)];
+    for_lanes<K>(p, [&](size_t lane, size_t weight) { out[lane] = depth[weight]; });
     return out;
+}
+// For the backward pass.
+template <int K>
+floats arrange_flipped(const Plane& p, const float* depth) {
+    floats flipped(depth, depth + p.channels * K * K);
+    for (size_t c = 0; c < p.channels; c++) std::reverse(&flipped[c * K * K], &flipped[c * K * K] + K * K);
+    return arrange<K>(p, flipped.data());
 }
 
 // pointwise weights (out, in) -> rows padded to whole vectors; transposed: (in, out).
@@ -83,17 +95,17 @@ inline size_t product_width(const Plane& p) { return round_up(p.channels, VL); }
 template <int K, class T>
 void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Affine* affine, const float* depth,
              const float* point, bool backwards, int n_threads, T* y, float* mean, float* variance) {
-    const floats taps = arrange<K>(p, depth, false);
+    const floats taps = arrange<K>(p, depth);
     const floats matrix = prepare<T>(pad_rows(p.channels, point, true), p.channels, product_width(p));
     const size_t period = p.n_phases() * VL, size = p.size(), n_pixels = p.height * p.width, most = groups.together(p);
-    doubles sums(groups.count() * 2 * period);
+    Sums<double> sums(groups, 2 * period);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
         Scratch scratch(in.padded() + in.size() + 2 * (most * size + 2 * VL) + 2 * VL);
         float* padded = scratch.take_padded(in);
         float* full = scratch.take(in.size() + VL);
         float* dense = scratch.take(most * size + VL);
         float* rounded = scratch.take(most * size + VL);
-        double* sum = mean ? &sums[group * 2 * period] : nullptr;
+        double* sum = mean ? sums.begin(group) : nullptr;
         const size_t end = groups.begin(group + 1);
         for (size_t i = groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
@@ -104,8 +116,8 @@ void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, 
             }
             float* out = rounded;
             if constexpr (std::is_same_v<T, float>) out = y + i * size;
-            multiply_rows<false, T>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels,
-                                     Ahead(y + (i + n) * size)},
+            multiply_rows<T>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels, false,
+                                Ahead(y + (i + n) * size)},
                                     n * n_pixels, p.channels);
             finish_sums(p, out, n, sum, y + i * size);
         }
@@ -119,14 +131,14 @@ template <int K, class T>
 doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Affine* affine,
                  const floats* x_mean, const float* depth, const float* point, const T* y, const Slopes<T>& slopes, const NormSlope& slope,
                  bool backwards, int n_threads, T* d_x, float* d_depth, float* d_point) {
-    const floats taps = arrange<K>(p, depth, false), flipped = arrange<K>(p, depth, true);
+    const floats taps = arrange<K>(p, depth), flipped = arrange_flipped<K>(p, depth);
     const floats matrix = prepare<T>(pad_rows(p.channels, point, false), p.channels, product_width(p));
     const size_t period = p.n_phases() * VL, size = p.size(), channels = p.channels, most = groups.together(p);
     const size_t n_pixels = p.height * p.width, n_taps = p.n_phases() * K * K * VL;
     const size_t n_block = std::max<size_t>(64, 3072 / channels);  // pixels whose two rows stay in the first-level cache
     const floats centre = x_mean ? repeat(p, x_mean->data()) : floats();
-    doubles sums(groups.count() * 2 * period);
-    floats tap_slopes(groups.count() * n_taps), point_slopes(groups.count() * channels * channels);
+    Sums<double> sums(groups, 2 * period);
+    Sums<float> tap_slopes(groups, n_taps), point_slopes(groups, channels * channels);
     for_groups(groups, backwards, n_threads, [&](size_t group) {
         Scratch scratch((most + 1) * in.padded() + in.size() + 3 * (most * size + 2 * VL) + 4 * VL);
         float* grad_padded = scratch.take_padded(in);
@@ -135,6 +147,8 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
         float* full = same_size(in, p) ? dense : scratch.take(in.size() + VL);
         float* d_y = scratch.take(most * size + VL);
         float* d_dense = scratch.take(most * size + VL);
+        double* of_norm = x_mean ? sums.begin(group) : nullptr;
+        float *of_taps = tap_slopes.begin(group), *of_points = point_slopes.begin(group);
         const size_t end = groups.begin(group + 1);
         for (size_t i = groups.begin(group); i < end; i += most) {
             const size_t n = std::min(most, end - i);
@@ -144,12 +158,12 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
                 convolve_to<K>(in, p, padded + j * in.padded(), taps.data(), full, dense + j * size, Ahead(image + in.size()));
                 send_back(p, slope, slopes, y, i + j, d_y + j * size);
             }
-            multiply_rows<false, T>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels,
-                                     Ahead(d_x + i * size)},
+            multiply_rows<T>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels, false,
+                                Ahead(d_x + i * size)},
                                     n * n_pixels, channels);
             for (size_t k = 0; k < n * n_pixels; k += n_block)
                 multiply_columns<T>({d_y + k * channels, 1, channels, dense + k * channels, channels,
-                                     &point_slopes[group * channels * channels], channels, std::min(n_block, n * n_pixels - k)},
+                                     of_points, channels, std::min(n_block, n * n_pixels - k), true},
                                     channels, channels);
             for (size_t j = 0; j < n; j++) {
                 const float* image = padded + j * in.padded();
@@ -158,31 +172,22 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
                 for_kept_pixels(in, p, [&](size_t y, size_t column, size_t from, size_t n_along) ENAS_LAMBDA {
                     copy(d_dense + j * size + from, n_along * channels, grad_padded + row_start(in, y) + column);
                 });
-                correlate<K>(in, image, grad_padded, &tap_slopes[group * n_taps], Ahead(slopes.grad + next));
+                correlate<K>(in, image, grad_padded, of_taps, Ahead(slopes.grad + next));
                 auto pass_back = [&](size_t v, size_t k, vec slope, size_t n_left) ENAS_LAMBDA {
                     const vec value = where_positive(slope, load(image + row_start(in, v) + k));
                     if (x_mean) store(full + v * row + k, value, n_left);
                     store(to + v * row + k, value, n_left);
                 };
                 convolve<K>(in, grad_padded, flipped.data(), pass_back, Ahead(y + next));
-                if (x_mean)
-                    add_up(in, &sums[group * 2 * period], [&](size_t at, size_t left, size_t q, vec& first, vec& second) ENAS_LAMBDA {
-                        const vec value = load(full + at, left);
-                        first += value, second += value * (load(x + (i + j) * in.size() + at, left) - load(&centre[q]));
-                    });
+                if (x_mean) add_slopes(in, full, everywhere(1), x + (i + j) * in.size(), centre, of_norm);
             }
         }
     });
-    for (size_t c = 0; c < channels; c++) {
-        double total[K * K] = {};
-        for (size_t g = 0; g < groups.count(); g++)
-            for (size_t i = c; i < period; i += channels)
-                for (int tap = 0; tap < K * K; tap++)
-                    total[tap] += tap_slopes[g * n_taps + (i / VL * K * K + tap) * VL + i % VL];
-        for (int tap = 0; tap < K * K; tap++) d_depth[c * K * K + tap] = total[tap];
-    }
-    add_groups(groups, point_slopes, channels * channels, d_point);
-    return gather(p, groups, sums);
+    const floats lanes = tap_slopes.total(), points = point_slopes.total();
+    std::fill_n(d_depth, channels * K * K, 0.0f);
+    for_lanes<K>(p, [&](size_t lane, size_t weight) { d_depth[weight] += lanes[lane]; });
+    std::copy_n(points.data(), channels * channels, d_point);
+    return x_mean ? gather(p, sums.total()) : doubles();
 }
 
 }  // namespace enas

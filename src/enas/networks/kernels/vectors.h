@@ -20,12 +20,8 @@ constexpr int VL = 4;
 #define ENAS_INLINE inline __attribute__((always_inline))
 #define ENAS_LAMBDA __attribute__((always_inline))
 
-template <int N>
-struct Vector {
-    typedef float type __attribute__((vector_size(N * 4)));
-    typedef float loose __attribute__((vector_size(N * 4), aligned(4), may_alias));  // at any address
-};
-typedef Vector<VL>::type vec;
+typedef float vec __attribute__((vector_size(VL * 4)));
+typedef float loose_vec __attribute__((vector_size(VL * 4), aligned(4), may_alias));  // at any address
 typedef uint32_t bits __attribute__((vector_size(VL * 4)));
 typedef uint16_t halves __attribute__((vector_size(VL * 2), aligned(2), may_alias));
 
@@ -33,14 +29,8 @@ struct bf16 {
     uint16_t value;
 };
 
-template <int N = VL>
-ENAS_INLINE typename Vector<N>::type load(const float* from) {
-    return *reinterpret_cast<const typename Vector<N>::loose*>(from);
-}
-template <int N = VL>
-ENAS_INLINE void store(float* to, typename Vector<N>::type value) {
-    *reinterpret_cast<typename Vector<N>::loose*>(to) = value;
-}
+ENAS_INLINE vec load(const float* from) { return *reinterpret_cast<const loose_vec*>(from); }
+ENAS_INLINE void store(float* to, vec value) { *reinterpret_cast<loose_vec*>(to) = value; }
 ENAS_INLINE vec load(const bf16* from) {
     const halves half = *reinterpret_cast<const halves*>(from);
     return reinterpret_cast<vec>(__builtin_convertvector(half, bits) << 16);
@@ -130,16 +120,18 @@ ENAS_INLINE vec everywhere(float value) {
     return value - vec{};
 #endif
 }
-template <int N>
-ENAS_INLINE typename Vector<N>::type first_of(vec all) {
-    typename Vector<N>::type few;
-    std::memcpy(&few, &all, sizeof few);
-    return few;
-}
 
 ENAS_INLINE vec zero() { return vec{}; }
 ENAS_INLINE vec relu(vec value) { return value < 0 ? zero() : value; }                    // NaN passes
 ENAS_INLINE vec where_positive(vec value, vec gate) { return gate <= 0 ? zero() : value; }  // so does it here
+
+typedef double doubles_vec __attribute__((vector_size(VL * 8)));
+ENAS_INLINE doubles_vec to_doubles(const float* from) { return __builtin_convertvector(load(from), doubles_vec); }
+ENAS_INLINE doubles_vec to_doubles(const double* from) {
+    doubles_vec value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
 
 constexpr size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
