@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from enas.networks.native.arguments import address, empty_like, kernels
 
@@ -48,12 +47,12 @@ class Normalised:
         return output
 
 
-_outputs: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_RECIPE = "_enas_recipe"  # an attribute of the output itself
 
 
 def can_be_computed_again(output: Tensor, recipe: Normalised) -> None:
-    """Tell how; forgotten with the output."""
-    _outputs[output] = recipe
+    """Tell how."""
+    setattr(output, _RECIPE, recipe)
 
 
 @contextmanager
@@ -64,8 +63,8 @@ def keeping_little() -> Iterator[None]:
 
 
 def _pack(tensor: Tensor) -> Tensor | Normalised:
-    recipe = _outputs.get(tensor)
-    if not isinstance(recipe, Normalised):
+    recipe: Normalised | None = getattr(tensor, _RECIPE, None)
+    if recipe is None:
         return tensor
     recipe.n_readers += 1
     return recipe
