@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from enas.networks.native.arguments import address, halve, image_factors, kernels, summand
+from enas.networks.native.arguments import address, empty_images, halve, image_factors, kernels, summand
 
 
 def average_pool(x: Tensor, stride: int = 1, *, factor: Tensor | None = None, add: Tensor | None = None) -> Tensor:
@@ -41,7 +41,7 @@ def _pool(
     x: Tensor, stride: int, factor: Tensor | None, add: Tensor | None, is_max: bool, places: Tensor | None
 ) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
-    out = torch.empty(halve(x.shape, stride), dtype=x.dtype, memory_format=torch.channels_last)
+    out = empty_images(halve(x.shape, stride), x.dtype)
     add, sizes = summand(add, x), _pool_sizes(x.shape, stride, is_max)
     kernels(x).enas_pool(sizes, *map(address, (x, factor, add, out, places)))
     return out
@@ -69,7 +69,7 @@ class _Pool(torch.autograd.Function):
         if not of_x:
             return None, None, None, d_add, None
         grad = grad.contiguous(memory_format=torch.channels_last)
-        d_x = torch.empty(shape, dtype=grad.dtype, memory_format=torch.channels_last)
+        d_x = empty_images(shape, grad.dtype)
         sizes = _pool_sizes(shape, stride, places is not None)
         kernels(grad).enas_pool_back(sizes, *map(address, (grad, factor, places, d_x)))
         return d_x, None, None, d_add, None

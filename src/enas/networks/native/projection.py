@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from enas.networks.native.again import Normalised, can_be_computed_again
-from enas.networks.native.arguments import address, addresses, empty_like, given_or_empty, kernels
+from enas.networks.native.arguments import address, addresses, empty_images, empty_like, given_or_empty, kernels
 
 
 def relu_project(
@@ -89,7 +89,7 @@ def _project(
     xs = [x.contiguous(memory_format=torch.channels_last) for x in tensors[2 + stride :]]
     n_images, _, height, width = xs[0].shape
     shape = (n_images, len(scale), -(-height // stride), -(-width // stride))
-    before = torch.empty(shape, dtype=xs[0].dtype, memory_format=torch.channels_last)
+    before = empty_images(shape, xs[0].dtype)
     out = empty_like(before) if keep else before
     mean, variance = given_or_empty(statistics, (len(scale),))
     kernels(before).enas_project(

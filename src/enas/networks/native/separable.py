@@ -14,6 +14,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from enas.networks.native.arguments import (
     address,
     addresses,
+    empty_images,
     empty_like,
     given_or_empty,
     halve,
@@ -79,7 +80,7 @@ def _forward(
     x = x.contiguous(memory_format=torch.channels_last)
     add = summand(add, x)
     shape = halve(x.shape, stride)
-    first, second = (torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last) for _ in range(2))
+    first, second = (empty_images(shape, x.dtype) for _ in range(2))
     out = empty_like(first) if keep else second
     mean, variance = given_or_empty(statistics, (2, x.shape[1]))
     weights = tuple(weight.detach().contiguous() for weight in weights)
