@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from enas.metrics.rewards import RewardName, judge
@@ -100,6 +99,8 @@ def cross_fitted(
 
 def _temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
     """The factor in [1/4, 4] that minimises the log-loss of ``factor * logits``, drawn towards 1; 1 for regression."""
+    from scipy.optimize import minimize_scalar  # takes a fifth of a second, for which no search need wait
+
     if logits.shape == labels.shape:
         return 1.0
 
@@ -112,6 +113,8 @@ def _temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
 
 def _stacking_weights(chosen: Floats, labels: NDArray[Any]) -> Floats:
     """Weights on the simplex that minimise the loss of the combined outputs (k, n, C), shrunk towards equal weights."""
+    from scipy.optimize import minimize
+
     loss = _squared_error if chosen.shape[1:] == labels.shape else _balanced_log_loss
 
     def objective(free: Floats) -> tuple[float, Floats]:

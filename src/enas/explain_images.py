@@ -16,7 +16,6 @@ from enas.data.images import ImageSet
 from enas.files import write_csv, write_tensors
 from enas.image_model import ImageModel
 from enas.progress import Progress
-from enas.report.sheet import attribution_sheet, class_mean_sheet
 
 TITLE = "pixels that speak for the class (red) or against it (blue)"
 N_STEPS = 64
@@ -132,6 +131,8 @@ def _write(
     folder: Path,
     n_shown: int,
 ) -> tuple[Path, ...]:
+    from enas import report
+
     names = [model.classes[i] for i in predicted]
     truth = [model.classes[images.target.values[row]] for row in rows] if images.target else [""] * len(rows)
     table, arrays = folder / "enas_explained_images.csv", folder / "enas_attribution_maps.safetensors"
@@ -139,15 +140,8 @@ def _write(
     write_csv(table, ["path", "true_class", "explained_class"], zip(ids, truth, names, strict=True))
     write_tensors(arrays, {"maps": maps})
     captions = [(f"is {true}", f"as {name}") for true, name in zip(truth, names, strict=True)]
-    sheets = attribution_sheet(
-        pixels,
-        maps,
-        captions,
-        folder / "enas_attribution",
-        TITLE,
-        n_most=n_shown,
-    )
-    means = class_mean_sheet(*_class_means(maps, predicted, model.classes), folder / "enas_attribution_by_class")
+    sheets = report.attribution_sheet(pixels, maps, captions, folder / "enas_attribution", TITLE, n_most=n_shown)
+    means = report.class_mean_sheet(*_class_means(maps, predicted, model.classes), folder / "enas_attribution_by_class")
     return (table, arrays, *sheets, *means)
 
 

@@ -9,7 +9,6 @@ from enas.data.images import ImageSet
 from enas.evaluate import Evaluation
 from enas.files import write_csv
 from enas.model import probabilities_of
-from enas.report.sheet import image_sheet
 
 FILE, SHEET = "enas_misclassified.csv", "enas_misclassified"
 
@@ -26,6 +25,8 @@ def draw_misclassified(evaluation: Evaluation, images: ImageSet, classes: tuple[
     Returns:
         The evaluation with the new files.
     """
+    from enas import report
+
     assert images.target is not None, "evaluation needs classes"
     probabilities, labels = probabilities_of(evaluation.outputs), images.target.values
     predicted, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -38,5 +39,5 @@ def draw_misclassified(evaluation: Evaluation, images: ImageSet, classes: tuple[
     if len(wrong):
         captions = [(f"is {row[1]}", f"{row[2]} {row[3]:.0%}") for row in rows]
         title = f"{len(wrong)} errors in {len(labels)} images: true class, predicted class with its probability"
-        files += image_sheet(images.pixels[wrong], captions, folder / SHEET, title)
+        files += report.image_sheet(images.pixels[wrong], captions, folder / SHEET, title)
     return replace(evaluation, files=(*evaluation.files, *files))

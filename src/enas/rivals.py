@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
 
 from enas.ensemble import cross_fitted
 from enas.errors import RunError
@@ -83,6 +82,8 @@ def rank_correlation(scored: Sequence[Scored], candidates: Sequence[Candidate]) 
 
     Ties of the reward are ordered by the tie-break, as everywhere.
     """
+    from scipy.stats import kendalltau  # takes half a second, for which no search need wait
+
     if len(candidates) < 3:
         return None
     shared = _ranks([(one.reward, one.tie) for one in scored])

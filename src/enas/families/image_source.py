@@ -1,6 +1,7 @@
 """What an image config names, as the pipeline's steps take it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,9 +160,9 @@ class ImageSource:
         """
         numbers: tuple[native.Number, ...] = tuple(dict.fromkeys((self.config.precision, "float32")))
         if wanted := [number for number in numbers if native.must_be_built(number)]:
-            with self.progress.stage("compiling the native kernels, once on this machine", len(wanted)) as advance:
-                for number in wanted:
-                    native.available(number)
+            stage = self.progress.stage("compiling the native kernels, once on this machine", len(wanted))
+            with stage as advance, ThreadPoolExecutor() as compilers:
+                for number, _ in zip(wanted, compilers.map(native.available, wanted), strict=True):
                     advance(number)
         if reason := native.unavailable():
             self.progress.line(f"native kernels: {reason}; PyTorch computes the same, more slowly")
