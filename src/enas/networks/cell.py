@@ -103,15 +103,15 @@ class Head(nn.Module):
         super().__init__()
         self.weight = he_normal(n_classes, n_channels, fan_in=n_channels, generator=generator)
 
-    def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
-        """(B, C, H, W) to logits (B, n_classes)."""
-        pooled = pool(x)
+    def forward(self, xs: Sequence[Tensor], dropout: Dropout | None = None) -> Tensor:
+        """Tensors (B, C, H, W), as if they were concatenated, to logits (B, n_classes)."""
+        pooled = pool(xs)
         return F.linear(dropout(pooled) if dropout else pooled, self.weight)
 
 
-def pool(x: Tensor) -> Tensor:
-    """(B, C, H, W) to what the head's weights are multiplied with, (B, C): ReLU → global average."""
-    return F.relu(x).mean(dim=(2, 3), dtype=torch.float32)
+def pool(xs: Sequence[Tensor]) -> Tensor:
+    """n tensors (B, C, H, W) to what the head's weights are multiplied with, (B, n·C): ReLU → global average."""
+    return torch.cat([F.relu(x).mean(dim=(2, 3), dtype=torch.float32) for x in xs], dim=1)
 
 
 class AuxiliaryHead(nn.Module):
@@ -133,9 +133,10 @@ class AuxiliaryHead(nn.Module):
         self.whole_norm = BatchNorm(n_second, running=running)
         self.weight = he_normal(n_classes, n_second, fan_in=n_second, generator=generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to logits (B, n_classes)."""
-        x = average_pool(F.relu(x), POOL_KERNEL, POOL_STRIDE, padded=self.is_padded)
+    def forward(self, xs: Sequence[Tensor]) -> Tensor:
+        """Tensors (B, C, H, W), as if they were concatenated, to logits (B, n_classes)."""
+        pooled = [average_pool(F.relu(x), POOL_KERNEL, POOL_STRIDE, padded=self.is_padded) for x in xs]
+        x = torch.cat(pooled, dim=1)
         x = F.relu(self.project_norm(F.conv2d(x, self.project.to(x.dtype))))
         x = F.relu(self.whole_norm(F.conv2d(pad_same(x, (x.shape[2], x.shape[3]), 1), self.whole.to(x.dtype))))
         return F.linear(x.mean(dim=(2, 3), dtype=torch.float32), self.weight)

@@ -140,7 +140,7 @@ class MicroSupernet(nn.Module):
         """Logits (n, B, n_classes) of images (B, 1 or 3, H, W); what architectures share is computed once."""
         program = Program()
         wanted = [self._trace(program, architecture)[-1] for architecture in architectures]
-        return torch.stack([self.head(state, dropout) for state in self._run(program, x, wanted)])
+        return torch.stack([self.head([state], dropout) for state in self._run(program, x, wanted)])
 
     def train_outputs(
         self, x: Tensor, architecture: Architecture, dropout: Dropout | None = None
@@ -150,9 +150,9 @@ class MicroSupernet(nn.Module):
         outputs = self._trace(program, architecture)
         if self.auxiliary is None or self.plan.auxiliary_after is None:
             (last,) = self._run(program, x, outputs[-1:])
-            return (self.head(last, dropout)[None],)
+            return (self.head([last], dropout)[None],)
         last, feeding = self._run(program, x, [outputs[-1], outputs[self.plan.auxiliary_after]])
-        return self.head(last, dropout)[None], self.auxiliary(feeding)[None]
+        return self.head([last], dropout)[None], self.auxiliary([feeding])[None]
 
     def _trace(self, program: Program, architecture: Architecture) -> list[int]:
         """Add an architecture's steps; returns those of the layers' outputs."""

@@ -150,21 +150,21 @@ class MicroChild(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (1, B, n_classes) of images (B, 1 or 3, H, W)."""
-        logits: Tensor = self.head(torch.cat(self._outputs(x, None)[-1], dim=1))
+        logits: Tensor = self.head(self._outputs(x, None)[-1])
         return logits[None]
 
     def embed(self, x: Tensor) -> Tensor:
         """What the head's weights are multiplied with, (B, channels), of images (B, 1 or 3, H, W)."""
-        return pool(torch.cat(self._outputs(x, None)[-1], dim=1))
+        return pool(self._outputs(x, None)[-1])
 
     def train_outputs(self, x: Tensor, noise: Noise | None = None) -> tuple[Tensor, ...]:
         """Logits (1, B, n_classes) of the head and, if there is one, of the auxiliary head."""
         with native.keeping_little():
             outputs = self._outputs(x, noise)
-        logits = self.head(torch.cat(outputs[-1], dim=1), noise.dropout if noise else None)[None]
+        logits = self.head(outputs[-1], noise.dropout if noise else None)[None]
         if self.auxiliary is None or self.plan.auxiliary_after is None:
             return (logits,)
-        return logits, self.auxiliary(torch.cat(outputs[self.plan.auxiliary_after], dim=1))[None]
+        return logits, self.auxiliary(outputs[self.plan.auxiliary_after])[None]
 
     def _outputs(self, x: Tensor, noise: Noise | None) -> list[list[Tensor]]:
         """Every layer's output."""

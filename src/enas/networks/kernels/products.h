@@ -51,8 +51,9 @@ void multiply_rows(Product p, size_t n_m, size_t n_n) {
             const float* from = p.a + (m + i) * p.a_m;
             for (size_t k = 0; k < run; k += VL) store(rows + i * run + k, load(from + k, run - k), run - k);
         }
-        multiply<Pairs>({reinterpret_cast<float*>(rows), n_k / 2, 1, p.b, p.b_k, p.out + m * p.out_m, p.out_m, n_k / 2, p.adds, p.ahead},
-                             n, n_n);
+        multiply<Pairs>({reinterpret_cast<float*>(rows), n_k / 2, 1, p.b, p.b_k, p.out + m * p.out_m, p.out_m, n_k / 2, p.adds,
+                         p.ahead},
+                        n, n_n);
         p.ahead += step;
     }
 }
@@ -65,8 +66,9 @@ void multiply_columns(const Product& p, size_t n_m, size_t n_n) {
     bf16 *a = room<1>(2 * n_pairs * n_m), *b = room<2>(2 * n_pairs * n_n);
     pair_rows(p.a, p.a_k, p.n_k, n_m, a);
     pair_rows(p.b, p.b_k, p.n_k, n_n, b);
-    multiply<Pairs>({reinterpret_cast<float*>(a), 1, n_m, reinterpret_cast<float*>(b), n_n, p.out, p.out_m, n_pairs, true, p.ahead},
-                          n_m, n_n);
+    multiply<Pairs>({reinterpret_cast<float*>(a), 1, n_m, reinterpret_cast<float*>(b), n_n, p.out, p.out_m, n_pairs, true,
+                     p.ahead},
+                    n_m, n_n);
 }
 
 }  // namespace enas

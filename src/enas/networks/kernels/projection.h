@@ -123,8 +123,8 @@ void project(const Projection& p, const T* const* x, int n_threads, T* y, float*
 
 // From the gradient of norm(y) to those of the inputs (null: not wanted) and of the weights.
 template <class T>
-void project_back(const Projection& p, const T* const* x, const T* y, const Slopes<T>& slopes_of_norm, const NormSlope& slope, int n_threads,
-                  T* const* d_x, float* const* d_weights) {
+void project_back(const Projection& p, const T* const* x, const T* y, const Slopes<T>& slopes_of_norm, const NormSlope& slope,
+                  int n_threads, T* const* d_x, float* const* d_weights) {
     const size_t width = round_up(p.in.channels, VL), in = p.in.channels, out = p.out.channels;
     const size_t n_all = p.n_inputs * in * out;
     const size_t n_odd = p.stride == 2 ? p.n_inputs * in * (out / 2) : 0;  // where the slopes of odd pixels begin
@@ -156,12 +156,14 @@ void project_back(const Projection& p, const T* const* x, const T* y, const Slop
                 collect(p, piece, x[piece.input] + i * p.in.size(), n, dense);
                 float* to = mine + (piece.odd ? n_odd : 0) + piece.weight;
                 for (size_t v = 0; v < n * n_pixels; v += n_block)
-                    multiply_columns<T>({d_sum + v * out, 1, out, dense + v * in, in, to, in, std::min(n_block, n * n_pixels - v), true,
+                    multiply_columns<T>({d_sum + v * out, 1, out, dense + v * in, in, to, in,
+                                         std::min(n_block, n * n_pixels - v), true,
                                          place(p, x, k + 1, i, n) + v * in * sizeof(T)},
                                         piece.n, in);
                 if (!d_x[piece.input]) continue;
-                multiply_rows<T>({d_sum, out, 1, matrices[k].data(), width, d_dense, in, piece.n, false, place<T>(p, d_x, k, i, n)},
-                                        n * n_pixels, in);
+                multiply_rows<T>({d_sum, out, 1, matrices[k].data(), width, d_dense, in, piece.n, false,
+                                  place<T>(p, d_x, k, i, n)},
+                                 n * n_pixels, in);
                 spread(p, piece, d_dense, dense, n, d_x[piece.input] + i * p.in.size());
             }
         }

@@ -117,8 +117,8 @@ void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, 
             float* out = rounded;
             if constexpr (std::is_same_v<T, float>) out = y + i * size;
             multiply_rows<T>({dense, p.channels, 1, matrix.data(), product_width(p), out, p.channels, p.channels, false,
-                                Ahead(y + (i + n) * size)},
-                                    n * n_pixels, p.channels);
+                              Ahead(y + (i + n) * size)},
+                             n * n_pixels, p.channels);
             finish_sums(p, out, n, sum, y + i * size);
         }
     });
@@ -129,8 +129,8 @@ void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, 
 // The norm's gradient and d_x may be the same where x and y are of one size.
 template <int K, class T>
 doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T* x, const Affine* affine,
-                 const floats* x_mean, const float* depth, const float* point, const T* y, const Slopes<T>& slopes, const NormSlope& slope,
-                 bool backwards, int n_threads, T* d_x, float* d_depth, float* d_point) {
+                 const floats* x_mean, const float* depth, const float* point, const T* y, const Slopes<T>& slopes,
+                 const NormSlope& slope, bool backwards, int n_threads, T* d_x, float* d_depth, float* d_point) {
     const floats taps = arrange<K>(p, depth), flipped = arrange_flipped<K>(p, depth);
     const floats matrix = prepare<T>(pad_rows(p.channels, point, false), p.channels, product_width(p));
     const size_t period = p.n_phases() * VL, size = p.size(), channels = p.channels, most = groups.together(p);
@@ -159,11 +159,11 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
                 send_back(p, slope, slopes, y, i + j, d_y + j * size);
             }
             multiply_rows<T>({d_y, channels, 1, matrix.data(), product_width(p), d_dense, channels, channels, false,
-                                Ahead(d_x + i * size)},
-                                    n * n_pixels, channels);
+                              Ahead(d_x + i * size)},
+                             n * n_pixels, channels);
             for (size_t k = 0; k < n * n_pixels; k += n_block)
-                multiply_columns<T>({d_y + k * channels, 1, channels, dense + k * channels, channels,
-                                     of_points, channels, std::min(n_block, n * n_pixels - k), true},
+                multiply_columns<T>({d_y + k * channels, 1, channels, dense + k * channels, channels, of_points, channels,
+                                     std::min(n_block, n * n_pixels - k), true},
                                     channels, channels);
             for (size_t j = 0; j < n; j++) {
                 const float* image = padded + j * in.padded();
