@@ -36,6 +36,7 @@ SHARPNESS = (0, 1, 2, 3)
 SMALL = 1000
 """Below this many rows ``folds: auto`` cross-fits."""
 
+_SEARCHED = ("auto", "soft")  # values of screen that leave it to the search
 _LARGE = 1 << 24  # cells of a table, 64 MiB
 
 
@@ -118,7 +119,7 @@ def make_space(config: Config, n_features: int, *, with_all: bool = True, weighs
     if weighs:
         return DenseSpace(config.trainer.child_num_layers, widths, sharpness=SHARPNESS)
     screens: tuple[int | None, ...] = ()
-    if config.preprocessing.screen in ("auto", "soft"):
+    if config.preprocessing.screen in _SEARCHED:
         screens = (*(k for k in SCREENS if k < n_features), *((None,) if with_all else ()))
     return DenseSpace(config.trainer.child_num_layers, widths, screens if len(screens) > 1 else ())
 
@@ -140,7 +141,7 @@ def offers_all(dataset: Dataset, splits: Sequence[Split], config: Config, progre
     """Whether ``screen: auto`` lets networks see all features: not where it alone would make a large table dense."""
     n_train = min(len(split.train) for split in splits)
     grows = dataset.n_samples * dataset.n_features > _LARGE and dataset.n_features > SCREENS[-1]
-    settled = isinstance(dataset.features, np.ndarray) or config.preprocessing.screen not in ("auto", "soft")
+    settled = isinstance(dataset.features, np.ndarray) or config.preprocessing.screen not in _SEARCHED
     if settled or changes_basis(n_train, dataset.n_features) or not grows:
         return True
     progress.line(
@@ -192,7 +193,7 @@ def prepare(
         DataError: no feature varies over the training rows, or memory does not hold what networks see.
     """
     settings = config.preprocessing
-    fixed = None if settings.screen in ("all", "auto", "soft") else min(int(settings.screen), dataset.n_features)
+    fixed = None if isinstance(settings.screen, str) else min(settings.screen, dataset.n_features)
     screens = space.screens or (fixed,)
     check_room(dataset, splits, (None,) * len(space.sharpness) or screens)
     fitted = [
