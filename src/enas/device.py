@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 import torch
 
@@ -37,6 +38,29 @@ def threads_for(n_inputs: int) -> Iterator[None]:
     try:
         yield
     finally:
+        torch.set_num_threads(before)
+
+
+_n_threads: ContextVar[int | None] = ContextVar("n_threads", default=None)
+
+
+def n_threads() -> int:
+    """How many threads there are to compute with: torch's, or what it had before `torch_on_one_thread`."""
+    return _n_threads.get() or torch.get_num_threads()
+
+
+@contextmanager
+def torch_on_one_thread() -> Iterator[None]:
+    """Inside, only what asks for `n_threads`, and has threads of its own, takes more than one.
+
+    Torch's threads keep a core busy while they wait for the next piece of work; others on it would get half of it.
+    """
+    before, token = torch.get_num_threads(), _n_threads.set(n_threads())
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _n_threads.reset(token)
         torch.set_num_threads(before)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from enas.data.dataset import FloatArray
 from enas.model import Member, best_of, choose_member
+from enas.networks import native
 from enas.networks.blueprint import Blueprint
 from enas.networks.micro_child import MicroChild
 from enas.search_space import Architecture, MicroSpace
@@ -66,7 +67,8 @@ class ImageModel:
 
     def logits(self, x: Tensor) -> Tensor:
         """(B, n_classes) of normalised images (B, C, H, W)."""
-        return torch.stack([member.weight * network(x)[0] for member, network in self.active]).sum(dim=0)
+        with native.computing(self.device):
+            return torch.stack([member.weight * network(x)[0] for member, network in self.active]).sum(dim=0)
 
     def outputs(self, features: NDArray[Any], *, batch_size: int = 100) -> Iterator[NDArray[np.float64]]:
         """Logits of images (n, H, W, C) in batches (b, n_classes); memory is bounded by the batch."""

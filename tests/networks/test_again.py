@@ -25,9 +25,9 @@ class Study:
     def forward(self, inside: AbstractContextManager[None]) -> Tensor:
         scale, offset = self.norm
         with inside:
-            output = native.relu_project([self.x], self.weights[0], scale, offset)[0]
+            output = native.project([self.x], self.weights[0], scale, offset)[0]
             self.read = weakref.ref(output)
-            readers = [native.relu_project([output], weight, scale, offset)[0] for weight in self.weights[1:]]
+            readers = [native.project([output], weight, scale, offset)[0] for weight in self.weights[1:]]
             totals = [reader.square().sum() for reader in readers]
         return torch.stack(totals).sum()
 

@@ -23,7 +23,7 @@ def test_bfloat16_projections_are_near(n_in: int, n_out: int) -> None:
         return native.factorised_reduction(xs, even, odd, norm[0], norm[1], relu=True)[0]
 
     def project(xs: list[Tensor]) -> Tensor:
-        return native.relu_project(xs, whole, norm[0], norm[1])[0]
+        return native.project(xs, whole, norm[0], norm[1])[0]
 
     for compute in (project, reduce):
         out, expected = compute(xs), compute(exact)
@@ -53,7 +53,7 @@ def test_relu_project_equals_convolution_of_the_concatenation(
     exact = [tensor.detach().double().requires_grad_() for tensor in tensors]
     grad = make_images((n_images, n_out, side, side), seed=9)
 
-    out, mean, variance = native.relu_project(xs, *tensors[n_inputs:])
+    out, mean, variance = native.project(xs, *tensors[n_inputs:])
     kernel = torch.cat(list(exact[n_inputs]), dim=1)[:, :, None, None]
     total = F.conv2d(F.relu(torch.cat(exact[:n_inputs], dim=1)), kernel)
     expected = F.batch_norm(total, None, None, exact[-2], exact[-1], training=True, eps=1e-5)
@@ -100,7 +100,7 @@ def test_factorised_reduction(n_inputs: int, n_in: int, n_out: int, size: tuple[
 def test_relu_project_computes_only_wanted_gradients() -> None:
     x, weight, ones = make_images((2, 16, 4, 4)), torch.ones(1, 8, 16, requires_grad=True), torch.ones(8)
     with torch.no_grad():
-        expected = native.relu_project([x], weight, ones, ones)[0]
-    out, _, _ = native.relu_project([x], weight, ones, ones)
+        expected = native.project([x], weight, ones, ones)[0]
+    out, _, _ = native.project([x], weight, ones, ones)
     assert torch.equal(out, expected)
     assert torch.autograd.grad(out.sum(), weight)[0].shape == weight.shape

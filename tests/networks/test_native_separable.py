@@ -98,26 +98,12 @@ def test_given_statistics_take_the_place_of_the_batchs(dtype: torch.dtype) -> No
         alone = native.separable_conv(x[:1], *weights, statistics=(mean, variance))[0]
         double = native.separable_conv(x, *weights, statistics=(mean, variance * 4))[0]
         point, ones = weights[1].flatten(1)[None], weights[2]
-        whole, *its = native.relu_project([x], point, ones, ones)
-        part = native.relu_project([x[1:]], point, ones, ones, (its[0], its[1]))[0]
+        whole, *its = native.project([x], point, ones, ones)
+        part = native.project([x[1:]], point, ones, ones, (its[0], its[1]))[0]
     assert torch.equal(again, out)
     assert torch.equal(alone, out[:1])
     assert not torch.equal(double, out)
     assert torch.equal(part, whole[1:])
-
-
-@needs_kernels
-def test_same_bits_with_any_number_of_threads(one_thread: None) -> None:
-    x, weights = make_images((18, 20, 8, 8)).requires_grad_(), make_weights(20, 5)
-
-    def run() -> list[Tensor]:
-        out, mean, variance = native.separable_conv(x, *weights)
-        return [out, mean, variance, *torch.autograd.grad(out.square().sum(), [x, *weights])]
-
-    alone = run()
-    for n_threads in (2, 2, 5):  # 18 images make 16 groups
-        torch.set_num_threads(n_threads)
-        assert all(map(torch.equal, alone, run()))
 
 
 @needs_kernels

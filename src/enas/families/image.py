@@ -1,7 +1,7 @@
 """Images as a family: a micro space, pictures, micro networks."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from enas.image_model import ImageModel
 from enas.metrics.rewards import RewardName
 from enas.model import Member
 from enas.nesterov import Nesterov
+from enas.networks import native
 from enas.networks.blueprint import Blueprint, count_reductions, place_auxiliary, place_reductions
 from enas.networks.micro import MicroSupernet
 from enas.networks.micro_child import MicroChild
@@ -145,13 +146,15 @@ class ImageFamily:
         assert self.train.target is not None, "training images have classes"
         return self.train.target.classes
 
-    def computing(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def computing(self) -> Iterator[None]:
         """One thread for images of up to 16×16 pixels: handing out their small pieces costs more than it saves.
 
         The number format is that of the images that activations come from.
         """
         height, width = self.train.size
-        return threads_for(height * width * INPUTS_PER_PIXEL)
+        with threads_for(height * width * INPUTS_PER_PIXEL), native.computing(self.device):
+            yield
 
     def make_controller(self, settings: ControllerSettings) -> Controller:
         return Controller(

@@ -1,5 +1,6 @@
 """What supernet and child of the micro space share: how a cell's nodes are computed, calibration, and the two heads."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,17 @@ from torch import Tensor, nn
 
 from enas.networks.blueprint import Blueprint
 from enas.networks.dropout import Dropout
-from enas.networks.operations import BatchNorm, FactorisedReduction, Projection, average_pool, he_normal, pad_same
-from enas.search_space.micro import Branch, Cell
+from enas.networks.operations import (
+    BatchNorm,
+    FactorisedReduction,
+    Projection,
+    average_pool,
+    he_normal,
+    pad_same,
+    project,
+    share,
+)
+from enas.search_space.micro import Branch, Cell, unread_states
 
 POOL_KERNEL, POOL_STRIDE = 5, 3
 AUXILIARY_FILTERS = 128, 768
@@ -30,22 +40,24 @@ class Shape:
 def run_nodes(
     states: Sequence[Tensor], cell: Cell, apply: Callable[[int, int, Branch, Tensor, Tensor | None], Tensor]
 ) -> list[Tensor]:
-    """All states of a cell: its inputs, then every node, the sum of its two branches.
+    """The states of a cell that no node reads. States are its inputs, then every node, the sum of its two branches.
 
     Args:
         states: the two calibrated inputs.
         cell: its nodes.
         apply: computes (node, side 0 or 1, branch, what it reads), plus the node's other branch where that is given.
     """
-    states = list(states)
+    unread = unread_states(cell)
+    n_readers = Counter([*unread, *(branch.source for branches in cell for branch in branches)])
+    shared = [list(share(state, n_readers[i])) for i, state in enumerate(states)]
     for node, branches in enumerate(cell):
         total: Tensor | None = None
         # An identity first: the other branch's operation can add to it what it computes, without a pass of its own.
         for side in sorted(range(2), key=lambda side: branches[side].operation != IDENTITY):
-            total = apply(node, side, branches[side], states[branches[side].source], total)
+            total = apply(node, side, branches[side], shared[branches[side].source].pop(), total)
         assert total is not None, "every node has two branches"
-        states.append(total)
-    return states
+        shared.append(list(share(total, n_readers[len(shared)])))
+    return [shared[state].pop() for state in unread]
 
 
 class Calibration(nn.Module):
@@ -92,8 +104,25 @@ class Stem(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) to (B, 3·C, H, W), channels last."""
         x = x.to(memory_format=torch.channels_last)
+        if self.norm.fuses(x):  # as a 1×1 convolution: that has a kernel
+            weight = self.weight.permute(0, 2, 3, 1).reshape(1, len(self.weight), -1)
+            return project([neighbourhoods(x)], weight, self.norm, relu=False)
         stem: Tensor = self.norm(F.conv2d(x, self.weight.to(x.dtype), padding=1))
         return stem
+
+
+def neighbourhoods(x: Tensor) -> Tensor:
+    """The 3×3 cells around each pixel of (B, C, H, W) as its channels, (B, 9·C, H, W); beyond the edge they are 0.
+
+    Example:
+        >>> neighbourhoods(torch.ones(1, 1, 4, 4)).sum(dim=1)[0, 0]
+        tensor([4., 6., 6., 4.])
+    """
+    n_images, n_channels, height, width = x.shape
+    padded = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1).contiguous()
+    row, shape = (width + 2) * n_channels, (n_images, height, width, 3, 3 * n_channels)
+    cells = padded.as_strided(shape, ((height + 2) * row, row, n_channels, row, 1))  # three pixels side by side, thrice
+    return cells.reshape(n_images, height, width, -1).permute(0, 3, 1, 2)
 
 
 class Head(nn.Module):

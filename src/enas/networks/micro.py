@@ -38,6 +38,7 @@ from enas.networks.operations import (
     he_normal,
     max_pool,
     project,
+    share,
 )
 from enas.networks.program import Program, Step
 from enas.search_space import Architecture, MicroSpace
@@ -192,7 +193,7 @@ class MicroSupernet(nn.Module):
                 state = self._compute_in_layer(self._layers[step.place[0]], step, states)
             return state
 
-        return program.run(compute, wanted)
+        return program.run(compute, wanted, share)
 
     def _compute_in_layer(self, layer: SuperLayer, step: Step, states: list[Tensor]) -> Tensor:
         if step.kind == "calibrate":

@@ -28,7 +28,7 @@ from enas.networks.cell import (
 )
 from enas.networks.drop_path import add_branch, draw_paths
 from enas.networks.dropout import Dropout
-from enas.networks.operations import FactorisedReduction, Projection, SeparableConv, average_pool, max_pool
+from enas.networks.operations import FactorisedReduction, Projection, SeparableConv, average_pool, max_pool, share
 from enas.search_space import Architecture, MicroSpace
 from enas.search_space.micro import Branch, Cell, unread_states
 
@@ -98,8 +98,8 @@ class ChildLayer(nn.Module):
                 return add_branch(self._pass_on(node, side, x), None, add)
             return self._operate(node, side, branch, x, draw(), add)
 
-        states = run_nodes(inputs, self.cell, apply)
-        return [self.combine[str(i)]([states[i]]) if str(i) in self.combine else states[i] for i in self.unread]
+        states = zip(map(str, self.unread), run_nodes(inputs, self.cell, apply), strict=True)
+        return [self.combine[name]([state]) if name in self.combine else state for name, state in states]
 
     def _pass_on(self, node: int, side: int, x: Tensor) -> Tensor:
         """The identity, at the layer's size."""
@@ -167,13 +167,21 @@ class MicroChild(nn.Module):
         return logits, self.auxiliary(outputs[self.plan.auxiliary_after])[None]
 
     def _outputs(self, x: Tensor, noise: Noise | None) -> list[list[Tensor]]:
-        """Every layer's output."""
-        stem = [self.stem(x)]
-        given, outputs = (stem, stem), list[States]()
+        """Every layer's output, for a head; both layers that follow have read it, too."""
+        first, second, waiting = _for_three([self.stem(x)])
+        outputs = list[States]()
         for index, layer in enumerate(self.layers):
-            outputs.append(layer(*given, _path_drawer(noise, index, len(x))))
-            given = given[1], outputs[-1]
+            output = layer(first, second, _path_drawer(noise, index, len(x)))
+            first = waiting
+            second, waiting, for_head = _for_three(output)
+            outputs.append(for_head)
         return outputs
+
+
+def _for_three(states: States) -> tuple[States, States, States]:
+    """The same for three readers."""
+    first, second, third = (list(parts) for parts in zip(*(share(state, 3) for state in states), strict=True))
+    return first, second, third
 
 
 def _path_drawer(noise: Noise | None, layer: int, n_images: int) -> Callable[[], Tensor | None]:

@@ -78,6 +78,13 @@ def max_pool(x: Tensor, stride: int = 1, *, factor: Tensor | None = None, add: T
     return add_branch(pooled, factor, add)
 
 
+def share(x: Tensor, n: int) -> Sequence[Tensor]:
+    """``x`` for n readers."""
+    if n > 1 and torch.is_grad_enabled() and x.requires_grad and native.takes(x):
+        return native.share(x, n)
+    return [x] * n
+
+
 class BatchNorm(nn.Module):
     """Batch normalisation over (B, H, W).
 
@@ -125,21 +132,22 @@ class BatchNorm(nn.Module):
             self.variance.lerp_(variance * (n / max(n - 1, 1)), MOMENTUM)
 
 
-def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm) -> Tensor:
+def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm, *, relu: bool = True) -> Tensor:
     """ReLU → 1×1 convolution → batch norm of the concatenation of ``xs``, natively without making it.
 
     Args:
         xs: n tensors (B, C_in, H, W).
         weight: (n, C_out, C_in).
         norm: of the C_out channels.
+        relu: False leaves it out.
     """
     if norm.fuses(xs[0]):
-        out, mean, variance = native.relu_project(xs, weight, norm.scale, norm.offset, norm.given)
+        out, mean, variance = native.project(xs, weight, norm.scale, norm.offset, norm.given, relu=relu)
         norm.remember(mean, variance, out.numel() // out.shape[1])
         return out
     whole = torch.cat(list(xs), dim=1) if len(xs) > 1 else xs[0]
     kernel = weight.transpose(0, 1).flatten(1)[:, :, None, None].to(whole.dtype)
-    normed: Tensor = norm(F.conv2d(F.relu(whole), kernel))
+    normed: Tensor = norm(F.conv2d(F.relu(whole) if relu else whole, kernel))
     return normed
 
 

@@ -64,15 +64,18 @@ class Program:
                 steps[number] = Step(into, part.place, (*besides, *part.reads))
         self._numbers = {step: number for number, step in steps.items()}
 
-    def run(self, compute: Callable[[Step, list[Tensor]], Tensor], wanted: Sequence[int]) -> list[Tensor]:
-        """Compute all steps, and return the results of those that are wanted."""
+    def run(
+        self,
+        compute: Callable[[Step, list[Tensor]], Tensor],
+        wanted: Sequence[int],
+        share: Callable[[Tensor, int], Sequence[Tensor]] = lambda result, n: [result] * n,
+    ) -> list[Tensor]:
+        """Compute all steps, and return the results of those that are wanted; ``share`` gives a result to n readers."""
         n_readers = Counter(number for step in self._numbers for number in step.reads)
         n_readers.update(wanted)
-        results: dict[int, Tensor] = {}
+        results: dict[int, list[Tensor]] = {}
         for step, number in self._numbers.items():
-            results[number] = compute(step, [results[read] for read in step.reads])
-            for read in step.reads:
-                n_readers[read] -= 1
-                if not n_readers[read]:
-                    del results[read]
-        return [results[number] for number in wanted]
+            result = compute(step, [results[read].pop() for read in step.reads])
+            results[number] = list(share(result, n_readers[number]))
+            del result  # the readers alone hold it
+        return [results[number].pop() for number in wanted]

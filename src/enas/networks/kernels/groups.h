@@ -1,10 +1,10 @@
 // Images in groups that several threads work on, and the memory that each thread keeps for it.
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <memory>
 #include <vector>
+#include "crew.h"
 #include "depthwise.h"
 
 namespace enas {
@@ -28,14 +28,13 @@ template <class Work>
 void for_groups(const Groups& groups, bool backwards, int n_threads, const Work& work) {
     const size_t n = groups.count();
     std::vector<std::atomic<bool>> taken(n);
-#pragma omp parallel for schedule(static, 1) num_threads(n_threads) if (n_threads > 1)
-    for (int thread = 0; thread < n_threads; thread++) {
+    Crew::here().run(n_threads, [&](int thread) {
         const size_t first = n * thread / n_threads, last = n * (thread + 1) / n_threads + n - 1;
         for (size_t i = 0; i < n; i++) {
             const size_t group = (backwards ? last - i : first + i) % n;
             if (!taken[group].exchange(true)) work(group);
         }
-    }
+    });
 }
 
 // Memory at an address fit for vectors; kept by its thread, since fresh pages are slow.

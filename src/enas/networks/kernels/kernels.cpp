@@ -186,6 +186,19 @@ void enas_project_back(const int64_t* sizes, const Number* const* x, const float
     project_back(p, x, y, of_norm, slope, n_threads, d_x, slopes + 2);
 }
 
+// out = the sum of some tensors. sizes: images, numbers in an image, tensors, threads.
+void enas_add(const int64_t* sizes, const Number* const* parts, Number* out) {
+    const Groups groups{size_t(sizes[0])};
+    for_groups(groups, false, int(sizes[3]), [&](size_t group) {
+        const size_t end = groups.begin(group + 1) * sizes[1];
+        for (size_t i = groups.begin(group) * sizes[1]; i < end; i += VL) {
+            vec sum = load(parts[0] + i, end - i);
+            for (int64_t k = 1; k < sizes[2]; k++) sum += load(parts[k] + i, end - i);
+            store(out + i, sum, end - i);
+        }
+    });
+}
+
 // sizes: images, height, width, channels, stride, threads, max or average. factors: of the images, or null. add: to the output,
 // or null. places: of the largest cells, or null.
 void enas_pool(const int64_t* sizes, const Number* x, const float* factors, const Number* add, Number* y, uint8_t* places) {

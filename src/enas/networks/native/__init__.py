@@ -8,22 +8,25 @@ PyTorch. The result has the same bits for any number of threads.
 
 from enas.networks.native.again import keeping_little
 from enas.networks.native.arguments import takes
-from enas.networks.native.library import Number, available, must_be_built, release_memory, unavailable
+from enas.networks.native.library import Number, available, computing, must_be_built, release_memory, unavailable
 from enas.networks.native.pool import average_pool, max_pool
-from enas.networks.native.projection import factorised_reduction, relu_project
+from enas.networks.native.projection import factorised_reduction, project
 from enas.networks.native.separable import separable_conv
+from enas.networks.native.sharing import share
 
 __all__ = [
     "Number",
     "available",
     "average_pool",
+    "computing",
     "factorised_reduction",
     "keeping_little",
     "max_pool",
     "must_be_built",
+    "project",
     "release_memory",
-    "relu_project",
     "separable_conv",
+    "share",
     "takes",
     "unavailable",
 ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from enas.device import n_threads
 from enas.networks.native.arguments import address, empty_like, kernels
 
 
@@ -40,7 +41,7 @@ class Normalised:
 
     def _compute(self) -> Tensor:
         n_images, n_channels, height, width = self.before.shape
-        sizes = (ctypes.c_int64 * 5)(n_images, height, width, n_channels, torch.get_num_threads())
+        sizes = (ctypes.c_int64 * 5)(n_images, height, width, n_channels, n_threads())
         output = empty_like(self.before)
         parts = self.before, self.scale, self.offset, self.mean, self.variance, output
         kernels(self.before).enas_normalise(sizes, *map(address, parts))
@@ -55,6 +56,12 @@ def can_be_computed_again(output: Tensor, recipe: Normalised) -> None:
     setattr(output, _RECIPE, recipe)
 
 
+def recipe_of(output: Tensor) -> Normalised | None:
+    """How, if it has been told."""
+    recipe: Normalised | None = getattr(output, _RECIPE, None)
+    return recipe
+
+
 @contextmanager
 def keeping_little() -> Iterator[None]:
     """Inside, what can be computed again is not kept for the backward pass."""
@@ -63,7 +70,7 @@ def keeping_little() -> Iterator[None]:
 
 
 def _pack(tensor: Tensor) -> Tensor | Normalised:
-    recipe: Normalised | None = getattr(tensor, _RECIPE, None)
+    recipe = recipe_of(tensor)
     if recipe is None:
         return tensor
     recipe.n_readers += 1

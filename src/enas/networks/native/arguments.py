@@ -65,7 +65,8 @@ def empty_images(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     row, n = width * n_channels, n_images * n_channels * height * width
     flat = torch.frombuffer(_allocate(None, n * dtype.itemsize + _LINE), dtype=dtype)
     first = -flat.data_ptr() % _LINE // dtype.itemsize
-    return flat.as_strided(shape, (height * row, 1, row, n_channels), first)
+    # In place, so not as a view: autograd adds to a gradient in place only where nothing else may hold its memory.
+    return flat.as_strided_(shape, (height * row, 1, row, n_channels), first)
 
 
 def empty_like(x: Tensor) -> Tensor:

@@ -13,17 +13,19 @@ import os
 import platform
 import subprocess
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from enas.cache_folder import private_folder
+from enas.device import torch_on_one_thread
 from enas.errors import RunError
 
 _SYSTEMS = ("Linux", "Darwin")
 _SOURCES = Path(__file__).parents[1] / "kernels"
-_FLAGS = ("-O2", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-w")
-_TRIALS = (("-mprefer-vector-width=512", "-fopenmp"), ("-fopenmp",), ())  # the first that the compiler takes
+_FLAGS = ("-O2", "-march=native", "-ffp-contract=fast", "-std=c++17", "-shared", "-fPIC", "-pthread", "-w")
+_TRIALS = (("-mprefer-vector-width=512",), ())  # the first that the compiler takes
 _NUMBERS = {"float32": (), "bfloat16": ("-DENAS_BFLOAT16",)}
 
 Number = Literal["float32", "bfloat16"]
@@ -63,6 +65,11 @@ def loaded(number: Number) -> ctypes.CDLL:
     if isinstance(library, str):
         raise RuntimeError(f"the native kernels are not available: {library}")
     return library
+
+
+def computing(device: str) -> AbstractContextManager[None]:
+    """Inside, networks on this device compute; torch leaves its threads to the kernels, where there are any."""
+    return torch_on_one_thread() if device == "cpu" and available() else nullcontext()
 
 
 def release_memory() -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from enas.device import n_threads
 from enas.networks.native.arguments import address, empty_images, halve, image_factors, kernels, summand
 
 
@@ -77,5 +78,5 @@ class _Pool(torch.autograd.Function):
 
 def _pool_sizes(shape: torch.Size, stride: int, is_max: bool) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_channels, height, width = shape
-    values = (n_images, height, width, n_channels, stride, torch.get_num_threads(), is_max)
+    values = (n_images, height, width, n_channels, stride, n_threads(), is_max)
     return (ctypes.c_int64 * len(values))(*values)

@@ -7,16 +7,19 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from enas.device import n_threads
 from enas.networks.native.again import Normalised, can_be_computed_again
 from enas.networks.native.arguments import address, addresses, empty_images, empty_like, given_or_empty, kernels
 
 
-def relu_project(
+def project(
     xs: Sequence[Tensor],
     weight: Tensor,
     scale: Tensor,
     offset: Tensor,
     statistics: tuple[Tensor, Tensor] | None = None,
+    *,
+    relu: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Batch norm (ε 1e-5) of the sum over i of ReLU(xs[i]) through the 1×1 convolution weight[i].
 
@@ -27,11 +30,12 @@ def relu_project(
         weight: (n, C_out, C_in), float32.
         scale: (C_out,), as ``offset``.
         statistics: mean and variance of the norm, (C_out,) each; None: the batch's own. Without gradient only.
+        relu: False leaves it out.
 
     Returns:
         (B, C_out, H, W) in channels_last memory; mean and biased variance of the sum, (C_out,), without gradient.
     """
-    return _apply_projection(xs, (weight,), scale, offset, statistics, relu=True)
+    return _apply_projection(xs, (weight,), scale, offset, statistics, relu=relu)
 
 
 def factorised_reduction(
@@ -46,14 +50,14 @@ def factorised_reduction(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Half the size: 1×1 convolutions of the even pixels and of those one down and right of them, batch norm of both.
 
-    Beyond the edge of an odd side a pixel is 0. The inputs count as concatenated, as in `relu_project`.
+    Beyond the edge of an odd side a pixel is 0. The inputs count as concatenated, as in `project`.
 
     Args:
         xs: n tensors (B, C_in, H, W), float32 or bfloat16, best in channels_last memory.
         even: (n, C_out // 2, C_in), float32, gives the first channels.
         odd: (n, C_out - C_out // 2, C_in) gives the others.
         scale: (C_out,), as ``offset``.
-        statistics: as of `relu_project`.
+        statistics: as of `project`.
         relu: whether the inputs pass a ReLU first.
 
     Returns:
@@ -143,5 +147,5 @@ def _project_sizes(
     xs: Sequence[Tensor], n_out: int, stride: int, relu: bool, is_given: bool = False
 ) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_in, height, width = xs[0].shape
-    values = (n_images, height, width, n_in, n_out, len(xs), torch.get_num_threads(), stride, relu, is_given)
+    values = (n_images, height, width, n_in, n_out, len(xs), n_threads(), stride, relu, is_given)
     return (ctypes.c_int64 * len(values))(*values)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from enas.device import n_threads
 from enas.networks.native.arguments import (
     address,
     addresses,
@@ -131,5 +132,5 @@ class _SeparableConv(torch.autograd.Function):
 
 def _sizes(x: Tensor, depth: Tensor, stride: int, is_given: bool = False) -> ctypes.Array[ctypes.c_int64]:
     n_images, n_channels, height, width = x.shape
-    values = (n_images, height, width, n_channels, depth.shape[-1], torch.get_num_threads(), stride, is_given)
+    values = (n_images, height, width, n_channels, depth.shape[-1], n_threads(), stride, is_given)
     return (ctypes.c_int64 * len(values))(*values)
