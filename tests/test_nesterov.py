@@ -97,6 +97,22 @@ def test_a_norm_below_the_limit_changes_nothing() -> None:
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
+@pytest.mark.parametrize("clip", [5.0, None])
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])
+def test_a_gradient_that_is_not_finite_counts_as_zero(broken: float, clip: float | None) -> None:
+    weight = nn.Parameter(torch.ones(4))
+    optimizer = Nesterov([weight], lr=0.1, clip=clip)
+    assert weight.grad is not None
+    weight.grad.fill_(1.0)
+    optimizer.step()
+    before, momentum = weight.detach().clone(), optimizer.state()["momentum"].clone()
+    weight.grad[2] = broken
+    optimizer.step()
+    assert not optimizer.gradient_norm.isfinite()
+    torch.testing.assert_close(optimizer.state()["momentum"], 0.9 * momentum)
+    torch.testing.assert_close(weight.detach(), before - 0.1 * 0.9 * 0.9 * momentum)
+
+
 def test_a_weight_without_a_gradient_keeps_moving() -> None:
     used, unused = nn.Parameter(torch.tensor([1.0])), nn.Parameter(torch.tensor([2.0]))
     nesterov = Nesterov([used, unused], lr=0.1, l2=0.05)

@@ -97,10 +97,12 @@ class Nesterov:
         self.gradient_norm = torch.stack([torch.dot(grad, grad) for _, grad, _ in blocks]).sum().sqrt()
         scale = None if self.clip is None else (self.clip / (self.gradient_norm + _EPS)).clamp(max=1.0)
         broken = ~torch.isfinite(self.gradient_norm)
+        waits = self._values.device.type != "cpu"  # for the answer, where it is asked for one
         for value, grad, momentum in blocks:
-            grad.masked_fill_(broken, 0.0)
-            if scale is not None:
+            if scale is not None and (waits or scale != 1):
                 grad.mul_(scale)
+            if waits or broken:
+                grad.masked_fill_(broken, 0.0)
             momentum.mul_(self.momentum).add_(grad)
             value.add_(grad, alpha=-self.lr).add_(momentum, alpha=-self.lr * self.momentum)
 
