@@ -1,14 +1,12 @@
 // Threads that help with a call. They are our own because a region of OpenMP ends only when all its threads have come: on a busy
-// machine each would wait for one that waits for a core. Here whoever comes too late finds nothing left to do.
+// machine each would wait for one that waits for a core. Here whoever comes too late finds nothing left to do. They are POSIX's
+// because the headers of C++'s take a quarter of a second more to compile.
 #pragma once
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <time.h>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 
 namespace enas {
 
@@ -18,8 +16,7 @@ public:
     // must share out among themselves what is to be done.
     template <class Work>
     void run(int n, const Work& work) {
-        std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
-        if (n < 2 || !turn) return work(0);  // without help, while they help with another call
+        if (n < 2 || pthread_mutex_trylock(&turn_)) return work(0);  // without help, while they help with another call
         hire(n - 1);
         n_ = n, work_ = &work;
         call_ = [](const void* its, int thread) { (*static_cast<const Work*>(its))(thread); };
@@ -28,6 +25,7 @@ public:
         work(0);
         is_open_ = false;
         while (n_busy_) relax();
+        pthread_mutex_unlock(&turn_);
     }
 
     // The process's; a forked one has no helpers yet.
@@ -44,9 +42,14 @@ private:
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the program's threads
-        try {
-            for (; n_helpers_ < n; n_helpers_++) std::thread(&Crew::help, this, n_helpers_ + 1).detach();
-        } catch (const std::system_error&) {  // the system gives no more
+        for (; n_helpers_ < n; n_helpers_++) {
+            pthread_t helper;
+            auto* place = new Place{this, n_helpers_ + 1};
+            if (pthread_create(&helper, nullptr, start, place)) {  // the system gives no more
+                delete place;
+                break;
+            }
+            pthread_detach(helper);
         }
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
@@ -54,8 +57,19 @@ private:
     void call_helpers() {
         n_calls_++;
         if (!n_asleep_) return;
-        { std::lock_guard<std::mutex> lock(bed_); }  // who is about to fall asleep either has seen the call or is asleep now
-        wake_.notify_all();
+        pthread_mutex_lock(&bed_);  // who is about to fall asleep either has seen the call or is asleep now
+        pthread_mutex_unlock(&bed_);
+        pthread_cond_broadcast(&wake_);
+    }
+
+    struct Place {
+        Crew* crew;
+        int thread;
+    };
+    static void* start(void* place) {
+        const Place taken = *static_cast<Place*>(place);
+        delete static_cast<Place*>(place);
+        taken.crew->help(taken.thread);
     }
 
     [[noreturn]] void help(int thread) {
@@ -69,15 +83,22 @@ private:
 
     // The next call mostly comes at once; to sleep and to be woken takes longer than most calls.
     unsigned long await_call(unsigned long seen) {
-        const auto bedtime = std::chrono::steady_clock::now() + std::chrono::microseconds(1000);
-        while (n_calls_ == seen && std::chrono::steady_clock::now() < bedtime) relax();
+        const double bedtime = now() + 1e-3;
+        while (n_calls_ == seen && now() < bedtime) relax();
         if (n_calls_ == seen) {
-            std::unique_lock<std::mutex> lock(bed_);
+            pthread_mutex_lock(&bed_);
             n_asleep_++;
-            wake_.wait(lock, [&] { return n_calls_ != seen; });
+            while (n_calls_ == seen) pthread_cond_wait(&wake_, &bed_);
             n_asleep_--;
+            pthread_mutex_unlock(&bed_);
         }
         return n_calls_;
+    }
+
+    static double now() {  // seconds
+        timespec time;
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        return time.tv_sec + 1e-9 * time.tv_nsec;
     }
 
     // A moment's wait that leaves the core to others that want it.
@@ -90,8 +111,8 @@ private:
         sched_yield();
     }
 
-    std::mutex turn_, bed_;
-    std::condition_variable wake_;
+    pthread_mutex_t turn_ = PTHREAD_MUTEX_INITIALIZER, bed_ = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t wake_ = PTHREAD_COND_INITIALIZER;
     std::atomic<unsigned long> n_calls_{0};
     std::atomic<int> n_busy_{0}, n_asleep_{0};
     std::atomic<bool> is_open_{false};
