@@ -99,10 +99,9 @@ def cross_fitted(
 
 def _temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
     """The factor in [1/4, 4] that minimises the log-loss of ``factor * logits``, drawn towards 1; 1 for regression."""
-    from scipy.optimize import minimize_scalar  # takes a fifth of a second, for which no search need wait
-
     if logits.shape == labels.shape:
         return 1.0
+    from scipy.optimize import minimize_scalar  # takes a fifth of a second, for which no search need wait
 
     def objective(log_factor: float) -> float:
         value, _ = _balanced_log_loss(math.exp(log_factor) * logits, labels)

@@ -88,8 +88,9 @@ class ImageModel:
         """
         _, network = best_of(self.active)
         for start in range(0, len(features), batch_size):
-            with torch.no_grad():
-                yield network.embed(self.normalise(features[start : start + batch_size])).cpu().numpy()
+            with torch.no_grad(), native.computing(self.device):
+                values = network.embed(self.normalise(features[start : start + batch_size]))
+            yield values.cpu().numpy()
 
     def _network(self, member: Member) -> MicroChild:
         network = MicroChild(
