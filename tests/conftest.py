@@ -1,6 +1,7 @@
 """What all tests share: the data beside the checkout, one thread for numbers that must agree to the bit, a log, a small
 table with a quick configuration, and models with random weights."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,12 @@ def shared() -> Path:
     if not _SHARED.is_dir():
         pytest.skip(f"needs the folder {_SHARED.name!r} beside the checkout, which is not there")
     return _SHARED
+
+
+def pytest_configure() -> None:
+    """Control-C counts, also where a shell started the tests in the background and so had it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
