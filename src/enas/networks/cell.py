@@ -15,15 +15,18 @@ from enas.networks.operations import (
     FactorisedReduction,
     Projection,
     average_pool,
+    blocks,
     he_normal,
     pad_same,
     project,
+    same_padding,
     share,
 )
 from enas.search_space.micro import Branch, Cell, unread_states
 
 POOL_KERNEL, POOL_STRIDE = 5, 3
 AUXILIARY_FILTERS = 128, 768
+MOST_SHIFTS = 9  # of a map for which copies of it are worth while
 SEPARABLE_3, SEPARABLE_5, AVERAGE_POOL, MAX_POOL, IDENTITY = range(5)
 """Operations of the micro space, as `search_space.micro.OPERATIONS` numbers them."""
 KERNELS = {SEPARABLE_3: 3, SEPARABLE_5: 5}
@@ -140,7 +143,13 @@ class Head(nn.Module):
 
 def pool(xs: Sequence[Tensor]) -> Tensor:
     """n tensors (B, C, H, W) to what the head's weights are multiplied with, (B, n·C): ReLU → global average."""
-    return torch.cat([F.relu(x).mean(dim=(2, 3), dtype=torch.float32) for x in xs], dim=1)
+    return torch.cat([_mean(F.relu(x)) for x in xs], dim=1)
+
+
+def _mean(x: Tensor) -> Tensor:
+    """Over the pixels of (B, C, H, W), in float32."""
+    # Channels last also in the eyes of autograd: the mean sends back a gradient that has the order of its input's view.
+    return x.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1, dtype=torch.float32)
 
 
 class AuxiliaryHead(nn.Module):
@@ -165,10 +174,30 @@ class AuxiliaryHead(nn.Module):
     def forward(self, xs: Sequence[Tensor]) -> Tensor:
         """Tensors (B, C, H, W), as if they were concatenated, to logits (B, n_classes)."""
         pooled = [average_pool(F.relu(x), POOL_KERNEL, POOL_STRIDE, padded=self.is_padded) for x in xs]
-        x = torch.cat(pooled, dim=1)
-        x = F.relu(self.project_norm(F.conv2d(x, self.project.to(x.dtype))))
-        x = F.relu(self.whole_norm(F.conv2d(pad_same(x, (x.shape[2], x.shape[3]), 1), self.whole.to(x.dtype))))
-        return F.linear(x.mean(dim=(2, 3), dtype=torch.float32), self.weight)
+        x = project(pooled, blocks(self.project, len(xs)), self.project_norm, relu=False)
+        return F.linear(_mean(F.relu(self._see_whole(x))), self.weight)
+
+    def _see_whole(self, x: Tensor) -> Tensor:
+        """ReLU → convolution with a kernel of the map's size, same padding → batch norm."""
+        kernel = (x.shape[2], x.shape[3])
+        if self.whole_norm.fuses(x) and kernel[0] * kernel[1] <= MOST_SHIFTS:
+            return project(shifts(x, kernel), self.whole.permute(2, 3, 0, 1).flatten(0, 1), self.whole_norm)
+        normed: Tensor = self.whole_norm(F.conv2d(pad_same(F.relu(x), kernel, 1), self.whole.to(x.dtype)))
+        return normed
+
+
+def shifts(x: Tensor, kernel: tuple[int, int]) -> list[Tensor]:
+    """What each weight of a kernel of (height, width) with same padding is multiplied with, all (B, C, H, W).
+
+    Example:
+        >>> [shift.flatten().tolist() for shift in shifts(torch.tensor([[[[1.0, 2.0]]]]), (1, 2))]
+        [[1.0, 2.0], [2.0, 0.0]]
+    """
+    height, width = x.shape[2:]
+    vertical, horizontal = (same_padding(side, size, 1) for side, size in zip((height, width), kernel, strict=True))
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, *horizontal, *vertical))
+    places = ((y, x) for y in range(kernel[0]) for x in range(kernel[1]))
+    return [padded[:, y : y + height, x : x + width].permute(0, 3, 1, 2) for y, x in places]
 
 
 def _pooled_side(side: int, is_padded: bool) -> int:

@@ -151,8 +151,8 @@ def project(xs: Sequence[Tensor], weight: Tensor, norm: BatchNorm, *, relu: bool
     return normed
 
 
-def _blocks(weight: Tensor, n: int) -> Tensor:
-    """The weight (C_out, n·C_in, 1, 1) of a concatenation as one (n, C_out, C_in) for its parts."""
+def blocks(weight: Tensor, n: int) -> Tensor:
+    """The weight (C_out, n·C_in, 1, 1) of a concatenation as that of its parts, (n, C_out, C_in), for `project`."""
     return weight.view(len(weight), n, -1).transpose(0, 1)
 
 
@@ -166,7 +166,7 @@ class Projection(nn.Module):
 
     def forward(self, xs: Sequence[Tensor]) -> Tensor:
         """n tensors (B, n_in / n, H, W) to (B, n_out, H, W)."""
-        return project(xs, _blocks(self.weight, len(xs)), self.norm)
+        return project(xs, blocks(self.weight, len(xs)), self.norm)
 
 
 class FactorisedReduction(nn.Module):
@@ -184,7 +184,7 @@ class FactorisedReduction(nn.Module):
         ``relu``: they pass a ReLU first.
         """
         if self.norm.fuses(xs[0]):
-            even, odd = (_blocks(weight, len(xs)) for weight in (self.even, self.odd))
+            even, odd = (blocks(weight, len(xs)) for weight in (self.even, self.odd))
             norm = self.norm.scale, self.norm.offset, self.norm.given
             out, mean, variance = native.factorised_reduction(xs, even, odd, *norm, relu=relu)
             self.norm.remember(mean, variance, out.numel() // out.shape[1])

@@ -72,17 +72,22 @@ public:
         return mine;
     }
     // Those of all groups, added in their order.
-    std::vector<N> total() const {
+    std::vector<N> total(int n_threads) const {
         std::vector<N> total(n_);
-        for (size_t i = 0; i < n_; i += VL) {
-            doubles_vec sum = {};
-            for (size_t g = 0; g < n_groups_; g++) sum += to_doubles(&all_[g * n_ + i]);
-            for (size_t l = 0; l < VL; l++) total[i + l] = sum[l];
-        }
+        std::atomic<size_t> next{0};
+        Crew::here().run(n_ > PART ? n_threads : 1, [&](int) {
+            for (size_t from; (from = next.fetch_add(PART)) < n_;)
+                for (size_t i = from; i < std::min(from + PART, n_); i += VL) {
+                    doubles_vec sum = {};
+                    for (size_t g = 0; g < n_groups_; g++) sum += to_doubles(&all_[g * n_ + i]);
+                    for (size_t l = 0; l < VL; l++) total[i + l] = sum[l];
+                }
+        });
         return total;
     }
 
 private:
+    static constexpr size_t PART = 1024;  // sums that a thread adds up at a time
     size_t n_groups_, n_;
     std::unique_ptr<N[]> all_;
 };

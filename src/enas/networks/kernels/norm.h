@@ -96,8 +96,9 @@ void finish_sums(const Plane& p, const float* values, size_t n, double* sums, T*
     }
 }
 
-inline void statistics(const Plane& p, const Groups& groups, const Sums<double>& sums, float* mean, float* variance) {
-    const doubles total = gather(p, sums.total());
+inline void statistics(const Plane& p, const Groups& groups, const Sums<double>& sums, int n_threads, float* mean,
+                       float* variance) {
+    const doubles total = gather(p, sums.total(n_threads));
     const double n = double(groups.n_images) * p.height * p.width;
     for (size_t c = 0; c < p.channels; c++) {
         const double m = total[c] / n, spread = total[p.channels + c] / n - m * m;
@@ -177,7 +178,7 @@ doubles norm_sums(const Plane& p, const Groups& groups, const Slopes<T>& slopes,
         for (size_t i = groups.begin(group); i < groups.begin(group + 1); i++)
             add_slopes(p, slopes.grad + i * size, factor_of(slopes.factors, i), y + i * size, centre, sum);
     });
-    return gather(p, sums.total());
+    return gather(p, sums.total(n_threads));
 }
 
 // d_y of image i.

@@ -118,7 +118,7 @@ void project(const Projection& p, const T* const* x, int n_threads, T* y, float*
             finish_sums(p.out, sum, n, of_norm, y + i * p.out.size());
         }
     });
-    if (mean) statistics(p.out, p.groups, sums, mean, variance);
+    if (mean) statistics(p.out, p.groups, sums, n_threads, mean, variance);
 }
 
 // From the gradient of norm(y) to those of the inputs (null: not wanted) and of the weights.
@@ -168,7 +168,7 @@ void project_back(const Projection& p, const T* const* x, const T* y, const Slop
             }
         }
     });
-    const floats total = slopes.total();
+    const floats total = slopes.total(n_threads);
     for (size_t odd = 0; odd < p.stride; odd++) {
         const size_t from = odd ? n_odd : 0, to = odd || p.stride == 1 ? n_all : n_odd;
         std::copy(&total[from], &total[0] + to, d_weights[odd]);

@@ -122,7 +122,7 @@ void forward(const Plane& in, const Plane& p, const Groups& groups, const T* x, 
             finish_sums(p, out, n, sum, y + i * size);
         }
     });
-    if (mean) statistics(p, groups, sums, mean, variance);
+    if (mean) statistics(p, groups, sums, n_threads, mean, variance);
 }
 
 // From the gradient of norm(y) to that of x, of the weights and, where x is another norm's input, that norm's sums.
@@ -183,11 +183,11 @@ doubles backward(const Plane& in, const Plane& p, const Groups& groups, const T*
             }
         }
     });
-    const floats lanes = tap_slopes.total(), points = point_slopes.total();
+    const floats lanes = tap_slopes.total(n_threads), points = point_slopes.total(n_threads);
     std::fill_n(d_depth, channels * K * K, 0.0f);
     for_lanes<K>(p, [&](size_t lane, size_t weight) { d_depth[weight] += lanes[lane]; });
     std::copy_n(points.data(), channels * channels, d_point);
-    return x_mean ? gather(p, sums.total()) : doubles();
+    return x_mean ? gather(p, sums.total(n_threads)) : doubles();
 }
 
 }  // namespace enas
