@@ -1,7 +1,7 @@
 """What an image config names, as the pipeline's steps take it."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,11 +55,13 @@ class ImageSource:
         return tuple(step for step, section in named.items() if section)
 
     def prepare(self) -> Ready:
+        is_cpu = choose_device(self.config.device) == "cpu"
+        builds = self._build_kernels() if is_cpu else {}
         train, valid = self.read_training()
+        if is_cpu:
+            self._await_kernels(builds)
         family = prepare_images(self.config, train, valid, self.space, self.progress)
         self._report(family)
-        if family.device == "cpu":
-            self._make_kernels()
         return Ready(family, image_recipe(self.config), describe([train, valid] if valid else [train]))
 
     @property
@@ -153,16 +155,23 @@ class ImageSource:
                 f"{len(classes)} classes"
             )
 
-    def _make_kernels(self) -> None:
-        """Compile them now, where that is to be done, not in the first step; or say why there are none.
+    def _build_kernels(self) -> dict[native.Number, Future[bool]]:
+        """Begin to compile those that are not there yet, while the images are read.
 
         Networks are trained in the config's number format and judged in float32.
         """
         numbers: tuple[native.Number, ...] = tuple(dict.fromkeys((self.config.precision, "float32")))
-        if wanted := [number for number in numbers if native.must_be_built(number)]:
-            stage = self.progress.stage("compiling the native kernels, once on this machine", len(wanted))
-            with stage as advance, ThreadPoolExecutor() as compilers:
-                for number, _ in zip(wanted, compilers.map(native.available, wanted), strict=True):
+        compilers = ThreadPoolExecutor()
+        builds = {n: compilers.submit(native.available, n) for n in numbers if native.must_be_built(n)}
+        compilers.shutdown(wait=False)
+        return builds
+
+    def _await_kernels(self, builds: Mapping[native.Number, Future[bool]]) -> None:
+        """So that the first step need not wait; or say why there are none."""
+        if builds:
+            with self.progress.stage("compiling the native kernels, once on this machine", len(builds)) as advance:
+                for number, build in builds.items():
+                    build.result()
                     advance(number)
         if reason := native.unavailable():
             self.progress.line(f"native kernels: {reason}; PyTorch computes the same, more slowly")
