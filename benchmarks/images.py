@@ -5,7 +5,8 @@ score    one architecture with shared weights on one batch of 160 validation ima
 retrain  one training step of the seed's MNIST architecture: 128 images of 32×32, L 15, C 16, three reductions
 
 Each runs in a process of its own (peak memory, seconds to the first step) and is the mean over some architectures of
-the best of several tries, beside the rates that the machine reaches in the same run. ``--bfloat16`` sets the precision.
+the best of several tries, beside the rates that the machine reaches in the same run. With several threads, tries with
+one take turns with them, and what the others gain is told. ``--bfloat16`` sets the precision.
 """
 
 import argparse
@@ -15,11 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from machine import best_seconds, copy_bandwidth
+from machine import copy_bandwidth
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,10 +44,12 @@ ORIGINAL = {"step": 11.5, "score": 2.95, "retrain": 4.65}
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one task: seconds per architecture, images per second, seconds to the end of the first one, peak bytes, the
-    rate at which one thread copies, and bytes of activations moved per second (`count_bytes`)."""
+    """Of one task: seconds per architecture, the same with one thread, images per second, seconds to the end of the
+    first one, peak bytes, the rate at which one thread copies, and bytes of activations moved per second
+    (`count_bytes`)."""
 
     seconds: float
+    alone: float
     images_per_second: float
     first: float
     peak: int
@@ -121,7 +123,7 @@ def score(n_tries: int, precision: str, together: int = 1) -> Timing:
         sum(count_bytes(plan, one, 160, training=False, size=images.itemsize) for one in group) for group in groups
     ]
     timing = time_each(judge, groups, 160 * together, n_tries, moved)
-    return Timing(**{**asdict(timing), "seconds": timing.seconds / together})
+    return replace(timing, seconds=timing.seconds / together, alone=timing.alone / together)
 
 
 def retrain_step(n_tries: int, precision: str) -> Timing:
@@ -177,17 +179,32 @@ def time_each(
     work: Callable[[Any], None], items: Sequence[Any], n_images: int, n_tries: int, moved: Sequence[float]
 ) -> Timing:
     """The mean over items of the best of some tries; the first try of all counts the program's start."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    compute(work, items[0], n_threads)
+    first = time.perf_counter() - START
+    counts = dict.fromkeys((n_threads, 1))
+    best = []
+    for item in items:
+        tries = [[compute(work, item, n) for n in counts] for _ in range(n_tries + 1)][1:]
+        best.append([min(seconds) for seconds in zip(*tries, strict=True)])
+    mean, alone = (sum(seconds[i] for seconds in best) / len(items) for i in (0, -1))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Timing(mean, alone, n_images / mean, first, peak, copy_bandwidth(), sum(moved) / len(moved) / mean)
+
+
+def compute(work: Callable[[Any], None], item: Any, n_threads: int) -> float:
+    """Seconds that it takes, computed as the program computes."""
+    import torch
+
     from enas.networks import native
 
-    with native.computing("cpu"):  # as the program computes
-        work(items[0])
-        first = time.perf_counter() - START
-        peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        seconds = [best_seconds(partial(work, item), n_tries) for item in items]
-    mean = sum(seconds) / len(seconds)
-    peak = max(peak_before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    bandwidth = copy_bandwidth()
-    return Timing(mean, n_images / mean, first, peak, bandwidth, sum(moved) / sum(seconds))
+    torch.set_num_threads(n_threads)
+    with native.computing("cpu"):
+        start = time.perf_counter()
+        work(item)
+        return time.perf_counter() - start
 
 
 TASKS: dict[str, Callable[[int, str], Timing]] = {
@@ -214,7 +231,7 @@ def main() -> None:
         print(json.dumps(asdict(TASKS[arguments.tasks[0]](arguments.tries, precision))))
         return
     for task in arguments.tasks:
-        report(task, run_inside(task, arguments))
+        report(task, run_inside(task, arguments), arguments.threads)
 
 
 def run_inside(task: str, arguments: argparse.Namespace) -> Timing:
@@ -225,10 +242,11 @@ def run_inside(task: str, arguments: argparse.Namespace) -> Timing:
     return Timing(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def report(task: str, timing: Timing) -> None:
+def report(task: str, timing: Timing, n_threads: int) -> None:
     original = ORIGINAL[task.split("-")[0]]
+    gain = f"{n_threads} threads {timing.alone / timing.seconds:.2f} × one  " if n_threads > 1 else ""
     print(
-        f"{task:10s} {timing.seconds:6.3f} s  {timing.images_per_second:7.1f} images/s  "
+        f"{task:10s} {timing.seconds:6.3f} s  {timing.images_per_second:7.1f} images/s  {gain}"
         f"original {original} s = {original / timing.seconds:4.1f} ×  first step after {timing.first:.1f} s  "
         f"peak {timing.peak / 2**30:.2f} GiB  moving about {timing.moved / 1e9:.1f} GB/s of activations, "
         f"copying {2 * timing.bandwidth / 1e9:.1f} GB/s (read and written)",
