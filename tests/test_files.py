@@ -14,18 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enas.errors import RunError
-from enas.files import (
-    append_record,
-    guard_cell,
-    read_json,
-    read_records,
-    read_tensors,
-    replacing,
-    write_csv,
-    write_json,
-    write_tensors,
-    write_text,
-)
+from enas.files import append_record, guard_cell, read_json, read_records, replacing, write_csv, write_json, write_text
+from enas.tensor_files import read_tensors, write_tensors
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
 

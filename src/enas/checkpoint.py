@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enas.errors import ConfigError, RunError
-from enas.files import read_tensors, write_tensors
 from enas.interrupts import Interrupted
 from enas.progress import Progress
+from enas.tensor_files import read_tensors, write_tensors
 
 FORMAT = 1
 """Version of what checkpoints hold; one of another version is refused."""

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from enas.data.images import ImageSet
-from enas.files import write_csv, write_tensors
+from enas.files import write_csv
 from enas.image_model import ImageModel
 from enas.progress import Progress
+from enas.tensor_files import write_tensors
 
 TITLE = "pixels that speak for the class (red) or against it (blue)"
 N_STEPS = 64

@@ -1,8 +1,8 @@
-"""Files that are whole or not there: atomic writing of JSON, CSV and tensors, and reading them back.
+"""Files that are whole or not there: atomic writing of JSON and CSV, and reading them back.
 
 Every file is written beside its final place, flushed to the disk and then renamed over it, so that a reader, or the
-next process after a power cut, sees the old content or the new, never a part. Nothing is pickled: tensors are
-safetensors, everything else is text. The only file that grows in place is a log of one JSON object a line.
+next process after a power cut, sees the old content or the new, never a part. The only file that grows in place is a
+log of one JSON object a line.
 """
 
 import csv
@@ -13,18 +13,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from enas.errors import RunError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
 PARTIAL_PREFIX = ".partial-"
-MAX_HEADER_BYTES = 10_000_000
-"""Of a file of tensors: some 100,000 names."""
 
 _RESERVED_ON_WINDOWS = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
 _MAX_NAME_BYTES = 200  # file systems take 255; the rest is for what is added
@@ -99,7 +92,7 @@ def read_json(path: Path) -> Any:
         RunError: the file is missing, unreadable or not JSON, or a link that leads out of its folder.
     """
     try:
-        _check_regular(path)
+        check_regular(path)
         return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise RunError(f"{path} does not exist") from None
@@ -115,7 +108,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _check_regular(path: Path) -> None:
+def check_regular(path: Path) -> None:
     """Refuse what may never end (a pipe, a device), and links to files of other folders, which nothing here makes."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise RunError(f"cannot read {path}: it is not a file")
@@ -213,91 +206,3 @@ def guard_cell(text: str) -> str:
     except ValueError:
         return f"'{text}"
     return text
-
-
-def write_tensors(
-    path: Path, tensors: "Mapping[str, torch.Tensor | NDArray[Any]]", metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write named arrays of any shape and strides as safetensors, atomically; values and shapes come back to the bit.
-
-    Args:
-        path: the file, by custom ``*.safetensors``.
-        tensors: numpy arrays or torch tensors (on any device, of a type that numpy has).
-        metadata: short texts kept in the same file.
-    """
-    import numpy as np
-    from safetensors.numpy import save
-
-    # save() takes the raw memory, so what is transposed or sliced must be laid out first (a 0-d array stays 0-d).
-    arrays = {name: np.asarray(_to_numpy(tensor), order="C") for name, tensor in tensors.items()}
-    with replacing(path) as partial:
-        data = save(arrays, dict(metadata or {}))
-        header = _ordered_header(data)
-        with partial.open("wb") as file:
-            file.write(header)
-            file.write(memoryview(data)[len(header) :])
-
-
-def _ordered_header(data: bytes) -> bytes:
-    """The header of safetensors, its metadata sorted: equal content is equal bytes."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    return data[:8] + text.ljust(end - 8) if len(header["__metadata__"]) > 1 and len(text) <= end - 8 else data[:end]
-
-
-def _to_numpy(tensor: "torch.Tensor | NDArray[Any]") -> "NDArray[Any]":
-    import numpy as np
-
-    if isinstance(tensor, np.ndarray):
-        return tensor
-    array: NDArray[Any] = tensor.detach().cpu().numpy()
-    return array
-
-
-def read_tensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
-    """Read what `write_tensors` wrote: the arrays and the metadata.
-
-    Raises:
-        RunError: the file is missing, unreadable, damaged or too large for the memory, or a link that leads out of its
-            folder.
-    """
-    import numpy as np
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        _check_regular(path)
-        _check_header(path)
-        np.empty(path.stat().st_size, np.uint8)  # as much is needed; where it is refused safetensors would panic
-        with safe_open(path, framework="numpy") as file:
-            return {name: _own(file.get_tensor(name)) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except FileNotFoundError:
-        raise RunError(f"{path} does not exist") from None
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
-    except MemoryError:
-        raise RunError(f"cannot read {path}: its {path.stat().st_size:,} bytes do not fit into memory") from None
-    except SafetensorError as error:
-        raise RunError(f"{path} is damaged, it is not safetensors: {error!s:.200}") from error
-    except (AttributeError, TypeError, ValueError) as error:  # a type or a shape that numpy does not have
-        raise RunError(f"{path} is damaged, it holds other tensors than ours: {error}") from error
-
-
-def _check_header(path: Path) -> None:
-    """A header is read as a whole, at ten times its size in memory; how long it is stands in the first 8 bytes."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-    if length > MAX_HEADER_BYTES:
-        raise RunError(f"{path} is damaged, it is not safetensors: its header is too large, {length:,} bytes")
-
-
-def _own(array: "np.ndarray") -> "np.ndarray":
-    """The array; other libraries may have taught numpy types that we never write, such as bfloat16.
-
-    Raises:
-        TypeError: it is of such a type.
-    """
-    if array.dtype.isbuiltin != 1:
-        raise TypeError(f"a tensor of {array.dtype}")
-    return array

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enas.errors import EnasError, RunError
-from enas.files import read_json, read_tensors, write_tensors
+from enas.files import read_json
 from enas.model import Member
 from enas.search_space import Architecture, SearchSpace
+from enas.tensor_files import read_tensors, write_tensors
 
 FORMAT = 1
 """Version of the layout of ``model.json``; a file of another version is refused."""

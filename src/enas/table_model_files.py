@@ -15,7 +15,7 @@ from pydantic import Field
 
 from enas.data.dataset import IntArray
 from enas.data.preprocess import Preprocessor, Scaler, Stem
-from enas.files import write_json, write_tensors
+from enas.files import write_json
 from enas.member_files import (
     FORMAT,
     MODEL_FILE,
@@ -31,6 +31,7 @@ from enas.member_files import (
 from enas.model import Member
 from enas.search_space import DenseSpace
 from enas.table_model import TableModel, count_networks
+from enas.tensor_files import write_tensors
 
 PREPROCESSING_FILE = "preprocessing.safetensors"
 Positive = Annotated[int, Field(ge=1)]

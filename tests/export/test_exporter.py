@@ -245,7 +245,7 @@ def test_a_forged_description_is_one_error(
 
 
 def test_weights_of_another_network_are_one_error(table_run: Path, tmp_path: Path) -> None:
-    from enas.files import read_tensors, write_tensors
+    from enas.tensor_files import read_tensors, write_tensors
 
     export(table_run, "script", tmp_path)
     arrays, _ = read_tensors(tmp_path / WEIGHTS_FILE)

@@ -13,8 +13,9 @@ from PIL import Image
 from enas.automl import Auto
 from enas.config import load_image_config
 from enas.errors import ConfigError
-from enas.families.image import ImageFamily, image_recipe
+from enas.families.image import ImageFamily
 from enas.families.image_learners import MicroAlone, SharedMicro
+from enas.families.image_recipe import image_recipe
 from enas.families.image_source import ImageSource
 from enas.fit import Fit
 from enas.journal import Journal

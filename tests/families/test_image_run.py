@@ -14,8 +14,8 @@ from PIL import Image
 
 from enas.automl import Auto
 from enas.errors import RunError
-from enas.files import read_tensors
 from enas.search_space import Architecture, MicroSpace
+from enas.tensor_files import read_tensors
 
 OpenImages = Callable[..., Auto]
 PICTURES = ("normal_cell", "reduction_cell", "final_network", "search_curves", "retraining_curves")

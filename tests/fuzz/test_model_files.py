@@ -17,7 +17,6 @@ import torch
 
 from enas.data.dataset import Target
 from enas.errors import RunError
-from enas.files import write_tensors
 from enas.image_model import ImageModel
 from enas.model import Member
 from enas.model_files import load_model, save_model
@@ -25,6 +24,7 @@ from enas.networks.blueprint import Blueprint
 from enas.networks.micro_child import MicroChild
 from enas.search_space import Architecture, MicroSpace
 from enas.table_model import TableModel
+from enas.tensor_files import write_tensors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 N_CASES = int(os.environ.get("ENAS_FUZZ_CASES", "300"))
@@ -392,7 +392,7 @@ def test_members_of_another_model_are_refused(open_folder: Callable[[str], Path]
     ],
 )
 def test_statistics_that_do_not_fit(open_folder: Callable[[str], Path], name: str, array: np.ndarray) -> None:
-    from enas.files import read_tensors
+    from enas.tensor_files import read_tensors
 
     path = open_folder("table") / "preprocessing.safetensors"
     arrays, _ = read_tensors(path)

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from enas.networks.batch_norm import BatchNorm
 from enas.networks.blueprint import Blueprint
 from enas.networks.cell import AuxiliaryHead, Calibration
 from enas.networks.micro import MicroSupernet, SuperLayer
 from enas.networks.micro_child import ChildLayer, MicroChild
-from enas.networks.operations import BatchNorm, FactorisedReduction, Projection, SeparableConv
+from enas.networks.operations import FactorisedReduction, Projection, SeparableConv
 from enas.search_space import Architecture, MicroSpace
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.testing import assert_close
 
+from enas.networks.batch_norm import BatchNorm
 from enas.networks.operations import (
-    BatchNorm,
     FactorisedReduction,
     Projection,
     SeparableConv,

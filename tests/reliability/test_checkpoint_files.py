@@ -12,7 +12,7 @@ from reliability.studies import Study, Watcher
 
 from enas.checkpoint import NEWEST, NEXT, PREVIOUS, Checkpoints, State, load_checkpoint, read_state, write_state
 from enas.errors import RunError
-from enas.files import read_tensors, write_tensors
+from enas.tensor_files import read_tensors, write_tensors
 
 N_FLIPS = 60
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from enas.data.dataset import FloatArray
 from enas.data.preprocess import Scaler
-from enas.files import read_tensors, write_tensors
 from enas.member_files import naming
+from enas.tensor_files import read_tensors, write_tensors
 
 Floats = NDArray[np.float64]
 _SCALER = ("fill", "center", "factor")

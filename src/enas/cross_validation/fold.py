@@ -16,7 +16,7 @@ from enas.cross_validation.result import CLASSIFICATION, JUDGED, REGRESSION, Fol
 from enas.cross_validation.rows import FoldRows, TrainingRows
 from enas.errors import EnasError, RunError
 from enas.evaluate import Metrics, measure
-from enas.files import read_json, read_tensors, write_json, write_tensors
+from enas.files import read_json, write_json
 from enas.job import Order, take
 from enas.memory import first_line, is_out_of_memory
 from enas.metrics import ClassificationMetrics
@@ -24,6 +24,7 @@ from enas.model import run_model
 from enas.progress import Progress
 from enas.run import Run, writing
 from enas.runs import open_run
+from enas.tensor_files import read_tensors, write_tensors
 from enas.train import train
 from enas.warned import Warned
 

@@ -9,7 +9,8 @@ from enas.cross_validation.rows import facts_of
 from enas.data.dataset import IntArray
 from enas.data.images import ImageSet
 from enas.device import choose_device
-from enas.families.image import image_recipe, prepare_images
+from enas.families.image_prepare import prepare_images
+from enas.families.image_recipe import image_recipe
 from enas.families.image_source import ImageSource, describe
 from enas.families.source import Ready
 from enas.image_model import ImageModel

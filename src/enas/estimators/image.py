@@ -22,7 +22,8 @@ from enas.estimators.image_settings import make_image_config, parameter_errors
 from enas.estimators.inference import computing_threads
 from enas.estimators.settings import InputError
 from enas.estimators.training import draw_seed, make_leaderboard, make_progress, name_classes, run_fit
-from enas.families.image import image_recipe, prepare_images
+from enas.families.image_prepare import prepare_images
+from enas.families.image_recipe import image_recipe
 from enas.families.image_source import ImageSource
 from enas.fit import Fitted
 from enas.image_model import ImageModel

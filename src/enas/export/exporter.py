@@ -28,12 +28,13 @@ from enas.export.network import (
 )
 from enas.export.onnx_file import INT8_FILE, ONNX_FILE, OnnxNetwork, write_int8, write_onnx
 from enas.export.table_sketch import sketch_table
-from enas.files import write_tensors, write_text
+from enas.files import write_text
 from enas.image_model import ImageModel
 from enas.member_files import MODEL_FILE
 from enas.model_files import load_model
 from enas.progress import Progress
 from enas.table_model import TableModel
+from enas.tensor_files import write_tensors
 
 
 @dataclass(frozen=True, slots=True)

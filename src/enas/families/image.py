@@ -11,26 +11,24 @@ from torch import nn
 
 from enas.baselines import Rows
 from enas.config import ControllerSettings, ImageConfig, ImageTrainer, Retraining
-from enas.config.image_sections import VALIDATION_SPLIT
 from enas.controller import Controller
 from enas.data.augment import Augment
 from enas.data.copies import copies_path, write_copies
-from enas.data.dataset import FloatArray, IntArray, Target
+from enas.data.dataset import FloatArray, Target
 from enas.data.images import ImageSet
-from enas.data.pixels import channel_statistics
-from enas.data.splits import Split, single_split
-from enas.device import choose_device, threads_for
+from enas.data.splits import Split
+from enas.device import threads_for
 from enas.families.image_learners import ImageLesson, MicroAlone, SharedMicro
-from enas.families.pictures import Pictures, Pixels
+from enas.families.image_recipe import make_blueprint
+from enas.families.pictures import Pictures, Pixels, folds_of
 from enas.families.warm_start import warm_start
-from enas.family import Recipe
-from enas.folds import Folds, make_folds
+from enas.folds import Folds
 from enas.image_model import ImageModel
 from enas.metrics.rewards import RewardName
 from enas.model import Member
 from enas.nesterov import Nesterov
 from enas.networks import native
-from enas.networks.blueprint import Blueprint, count_reductions, place_auxiliary, place_reductions
+from enas.networks.blueprint import Blueprint
 from enas.networks.micro import MicroSupernet
 from enas.networks.micro_child import MicroChild
 from enas.progress import Progress
@@ -42,62 +40,6 @@ from enas.search_space import Architecture, MicroSpace
 CROP_OF_COLOUR = 4
 INPUTS_PER_PIXEL = 16
 """A network of some 16 channels has about as much to do per pixel as one on a table per 16 columns."""
-LEAST_JUDGES = 160
-"""A reward on fewer validation images, as many as the original's minibatch has, is noise."""
-
-
-def image_recipe(config: ImageConfig) -> Recipe:
-    """The numbers of an image config."""
-    trainer = config.trainer
-    return Recipe(
-        n_epochs_search=trainer.num_epochs,
-        n_epochs_fixed=config.retrain.num_epochs,
-        top_k=trainer.top_k_candidates,
-        n_judges=max(trainer.batch_size, LEAST_JUDGES),
-        n_derived=trainer.n_derived,
-        train_every=trainer.controller_train_every,
-        derive_on_minibatch=trainer.restore_original,
-        log_every=trainer.log_every_n_steps,
-        settings=ControllerSettings(
-            lr=trainer.controller_lr,
-            tanh_constant=trainer.controller_tanh_constant,
-            temperature=trainer.controller_temperature,
-            entropy_weight=trainer.controller_entropy_weight,
-            exploration=trainer.controller_exploration,
-            baseline_decay=trainer.controller_bl_dec,
-            train_steps=trainer.controller_train_steps,
-            num_aggregate=trainer.controller_num_aggregate,
-        ),
-        compare_with_random=config.compare_with_random,
-        time_limit=config.time_limit,
-        checkpoint_seconds=config.checkpoint_seconds,
-        checkpoint_epochs=config.checkpoint_epochs,
-    )
-
-
-def make_blueprint(
-    stage: ImageTrainer | Retraining, size: tuple[int, int], n_channels: int, n_classes: int, n_nodes: int
-) -> Blueprint:
-    """The networks of the search, or of retraining.
-
-    Raises:
-        ConfigError: layers and reductions do not fit.
-    """
-    n_layers, n_reductions = stage.child_num_layers, stage.child_num_reductions
-    if n_reductions == "auto":
-        n_reductions = count_reductions(size, n_layers)
-    reductions = place_reductions(n_layers, n_reductions)
-    after = place_auxiliary(reductions, n_layers) if stage.child_aux_after is None else stage.child_aux_after
-    return Blueprint(
-        size=size,
-        n_image_channels=n_channels,
-        n_classes=n_classes,
-        n_layers=n_layers,
-        n_filters=stage.child_out_filters,
-        reductions=reductions,
-        auxiliary_after=after if stage.child_use_aux_heads else None,
-        n_nodes=n_nodes,
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,18 +210,6 @@ class ImageFamily:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def folds_of(train: ImageSet, valid: ImageSet | None, split: Split, n_aug_img: int, device: str) -> Folds:
-    """Which rows train and judge; rows are numbered as in `Pictures`, and copies of validation images are left out."""
-    assert train.target is not None, "training images have classes"
-    parts = [train.target.values]
-    if valid is not None and valid.target is not None:
-        parts.append(valid.target.values)
-    labels = np.concatenate(parts)
-    rows = np.concatenate([split.train + copy * len(labels) for copy in range(n_aug_img)])
-    target = Target(("class",), np.tile(labels, n_aug_img), train.target.classes)
-    return make_folds([[]], target, [Split(rows, split.held_out)], stem=lambda architecture: 0, device=device)
-
-
 def _make_optimizer(network: MicroSupernet | MicroChild, stage: ImageTrainer | Retraining) -> Nesterov:
     if network.auxiliary is not None:
         network.auxiliary.requires_grad_(stage.train_auxiliary)
@@ -289,58 +219,3 @@ def _make_optimizer(network: MicroSupernet | MicroChild, stage: ImageTrainer | R
         l2=stage.child_l2_reg,
         clip=stage.child_grad_bound or None,
     )
-
-
-def prepare_images(
-    config: ImageConfig,
-    train: ImageSet,
-    valid: ImageSet | None,
-    space: MicroSpace,
-    progress: Progress,
-    *,
-    rows: IntArray | None = None,
-    copies_seed: int | None = None,
-) -> ImageFamily:
-    """Split and measure the images.
-
-    Args:
-        config: all settings.
-        train, valid: labelled images of one format; without ``valid`` a share of ``train`` is held back.
-        space: two cells.
-        progress: where the log goes.
-        rows: the images of ``train`` that count, as those of a fold; None: all.
-        copies_seed: of augmented copies; None: the config's.
-
-    Raises:
-        ConfigError: the device is not there, or layers and reductions do not fit.
-        DataError: a class has too few images to be split.
-    """
-    assert train.target is not None, "training images have classes"
-    device = choose_device(config.device)
-    n = train.n_samples
-    rows = np.arange(n) if rows is None else rows
-    if valid is not None:
-        split = Split(rows, np.arange(n, n + valid.n_samples))
-    else:
-        share = config.trainer.validation_split or VALIDATION_SPLIT
-        split = single_split(train.target.take(rows), share, seed=config.seed).of(rows)
-    mean, std = channel_statistics(train.pixels, split.train)
-    generator = torch.Generator().manual_seed(config.seed)
-    family = ImageFamily(
-        config=config,
-        train=train,
-        valid=valid,
-        split=split,
-        space=space,
-        mean=mean,
-        std=std,
-        device=device,
-        generator=generator,
-        noise=generator if device == "cpu" else torch.Generator(device).manual_seed(config.seed),
-        folds=folds_of(train, valid, split, 1, device),
-        progress=progress,
-        copies_seed=config.seed if copies_seed is None else copies_seed,
-    )
-    for stage in (config.trainer, config.retrain):
-        family.blueprint(stage)  # refuses what does not fit, before anything is written
-    return family

@@ -14,8 +14,10 @@ from enas.device import choose_device
 from enas.errors import ConfigError, DataError, RunError
 from enas.evaluate import Evaluation, evaluate
 from enas.explain_images import ImageExplanation, explain_images
-from enas.families.image import ImageFamily, image_recipe, prepare_images
+from enas.families.image import ImageFamily
 from enas.families.image_pictures import draw_retraining
+from enas.families.image_prepare import prepare_images
+from enas.families.image_recipe import image_recipe
 from enas.families.source import Ready, seen_hashes
 from enas.files import read_json
 from enas.honesty import note_test

@@ -8,7 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enas.data.dataset import FloatArray, IntArray
+from enas.data.dataset import FloatArray, IntArray, Target
+from enas.data.images import ImageSet
+from enas.data.splits import Split
+from enas.folds import Folds, make_folds
 from enas.image_model import normalise
 
 Pixels = NDArray[np.uint8]
@@ -77,3 +80,15 @@ class Pictures:
         if self.device == "cpu" or self.train.nbytes + self.valid.nbytes > RESIDENT_BYTES:
             return None
         return torch.from_numpy(np.concatenate([self.train, self.valid])).to(self.device)
+
+
+def folds_of(train: ImageSet, valid: ImageSet | None, split: Split, n_aug_img: int, device: str) -> Folds:
+    """Which rows train and judge; rows are numbered as in `Pictures`, and copies of validation images are left out."""
+    assert train.target is not None, "training images have classes"
+    parts = [train.target.values]
+    if valid is not None and valid.target is not None:
+        parts.append(valid.target.values)
+    labels = np.concatenate(parts)
+    rows = np.concatenate([split.train + copy * len(labels) for copy in range(n_aug_img)])
+    target = Target(("class",), np.tile(labels, n_aug_img), train.target.classes)
+    return make_folds([[]], target, [Split(rows, split.held_out)], stem=lambda architecture: 0, device=device)

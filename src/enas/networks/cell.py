@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from enas.networks.batch_norm import BatchNorm
 from enas.networks.blueprint import Blueprint
 from enas.networks.dropout import Dropout
 from enas.networks.operations import (
-    BatchNorm,
     FactorisedReduction,
     Projection,
     average_pool,

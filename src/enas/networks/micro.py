@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from enas.networks.batch_norm import BatchNorm
 from enas.networks.blueprint import Blueprint, Layer
 from enas.networks.cell import (
     AVERAGE_POOL,
@@ -31,7 +32,6 @@ from enas.networks.cell import (
 )
 from enas.networks.dropout import Dropout
 from enas.networks.operations import (
-    BatchNorm,
     FactorisedReduction,
     SeparableConv,
     average_pool,
