@@ -148,7 +148,7 @@ def pool(xs: Sequence[Tensor]) -> Tensor:
 
 def _mean(x: Tensor) -> Tensor:
     """Over the pixels of (B, C, H, W), in float32."""
-    # Channels last also in the eyes of autograd: the mean sends back a gradient that has the order of its input's view.
+    # Channels last for autograd, too: a mean over (2, 3) would send back a gradient with the channels first.
     return x.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1, dtype=torch.float32)
 
 
