@@ -132,6 +132,8 @@ class Round:
         under_way = {}
         if current:
             under_way = {"current": current, "now": State(tensors=self.family.randomness.position())}
+        elif self._under_way:  # loaded, and its turn has not come yet
+            under_way = {name: self._under_way[name] for name in ("current", "now")}
         done = {str(i): candidate.state() for i, candidate in enumerate(self.candidates)}
         return join(
             {"n_epochs": self.n_epochs, "seconds": self.seconds},

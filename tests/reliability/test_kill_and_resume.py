@@ -24,6 +24,7 @@ STAGES = (
     ("Random architectures", 1),
     ("scoring", 1),
     ("training [", 3),
+    ("scoring", 3),  # again, with a random architecture under way
     ("training arc", 1),
     ("training [", 2),
     ("linear models", 1),
