@@ -15,11 +15,11 @@ PRESETS: dict[str, dict[str, Any]] = {
             "child_out_filters": 8,
             "child_num_reductions": 2,
             "child_use_aux_heads": False,  # its last convolution alone would weigh more than the rest
-            "num_epochs": 16,
+            "num_epochs": 40,  # with 16 the shared weights do not tell good cells from others
             "batch_size": 32,  # many small steps: each architecture moves only its own weights
             "child_lr_max": 0.2,
             "child_lr_min": 0.002,
-            "child_lr_T_0": 16,
+            "child_lr_T_0": 40,
             "augment_crop": 2,
             "controller_train_steps": 20,
             "controller_exploration": 0.005,
