@@ -1,8 +1,9 @@
 """Is the search better than chance: ``python benchmarks/cells.py CONFIG [--random 3] [--set KEY=VALUE …]``.
 
 Searches, retrains and evaluates as ``enas run CONFIG`` would, then retrains and evaluates the same network with random
-cells, drawn uniformly, on the same data with the same budget of retraining. Prints the test accuracy of each with its
-95 % interval, and the difference between the search's and the mean of the random ones, whichever way it falls.
+cells, drawn uniformly by the config's seed, on the same data with the same budget of retraining. Prints the test
+accuracy of each with its 95 % interval, and the difference between the search's and the mean of the random ones,
+whichever way it falls. Another seed: ``--set seed=1``.
 """
 
 import argparse
@@ -39,11 +40,10 @@ def main() -> None:
     parser.add_argument("config")
     parser.add_argument("--random", type=int, default=3, metavar="N", help="how many random architectures")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
-    parser.add_argument("--seed", type=int, default=0, help="of the random architectures")
     arguments = parser.parse_args()
     searched = run("searched", arguments.config, arguments.overrides, None)
     config, _ = load_image_config(arguments.config, arguments.overrides)
-    space, generator = MicroSpace(config.trainer.child_num_cells), np.random.default_rng(arguments.seed)
+    space, generator = MicroSpace(config.trainer.child_num_cells), np.random.default_rng(config.seed)
     drawn = [draw(space, generator) for _ in range(arguments.random)]
     others = [run(f"random {i}", arguments.config, arguments.overrides, one) for i, one in enumerate(drawn, 1)]
     report([searched, *others])

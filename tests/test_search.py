@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import Log
 from torch import Tensor, nn
 
 from enas.config import ControllerSettings, Trainer
@@ -18,6 +19,7 @@ from enas.metrics.rewards import score
 from enas.networks.base import Supernet
 from enas.networks.dense import DenseSupernet
 from enas.networks.dropout import Dropout
+from enas.progress import Progress
 from enas.randomness import Randomness
 from enas.scored import Scored, choose_candidates
 from enas.search import LOWEST_REWARD, N_DERIVED, Search
@@ -69,6 +71,7 @@ def make_search(
     seed: int = 0,
     train_steps: int = 2,
     seconds: float | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Search, list[dict[str, object]]]:
     generator = torch.Generator().manual_seed(seed)
     records: list[dict[str, object]] = []
@@ -92,7 +95,7 @@ def make_search(
         n_judges=trainer.batch_size,
         generator=generator,
         journal=Journal(
-            Silent(),
+            progress or Silent(),
             trainer.log_every_n_steps,
             Randomness((generator,)),
             record=lambda row: records.append(dict(row)),
@@ -168,6 +171,21 @@ def test_the_controller_learns_only_every_so_many_epochs() -> None:
     search.train_every = 2
     search.run()
     assert ["reward" in row for row in records] == [False, True, False, True, False]
+
+
+def test_every_lesson_tells_its_reward_its_pace_and_the_time_left(log: Log) -> None:
+    """Also where it is shorter than the steps between two lines; the last one ends the search."""
+    folds = separable()
+    search, records = make_search(folds, dense_supernet(folds), SPACE, n_epochs=4, progress=log)
+    search.run()
+    lessons = [line.split("\t") for line in log.lines if line.startswith("controller step")]
+    assert [step for step, *_ in lessons] == ["controller step: 2"] * 4
+    for (_, rate, reward, baseline, left), row in zip(lessons, records, strict=True):
+        assert int(rate.removeprefix("sample/sec: ")) > 0
+        assert reward == f"reward: {row['reward']:.4f}"
+        assert baseline == f"baseline: {row['baseline']:.4f}"
+        assert left.startswith("left: ")
+    assert lessons[-1][-1] == "left: 0.0 s"
 
 
 def test_training_the_shared_weights_lowers_their_loss() -> None:

@@ -19,6 +19,7 @@ from enas.guard import Guard, NotFinite
 from enas.journal import Journal
 from enas.memory import first_line, is_out_of_memory
 from enas.networks.native import release_memory
+from enas.pace import Pace
 from enas.search_space import Architecture
 from enas.training import Learner, StepLog
 
@@ -42,6 +43,7 @@ class Epochs:
         n_parts: into which each step is divided.
         slowdown: factor of the learning rate.
         n_rollbacks: how often it was gone back.
+        pace: counts the rows; what goes on between the epochs may share it.
     """
 
     learner: Learner
@@ -52,6 +54,7 @@ class Epochs:
     n_parts: int = 1
     slowdown: float = 1.0
     n_rollbacks: int = 0
+    pace: Pace = field(default_factory=Pace)
     _guard: Guard = field(init=False)
     _log: StepLog = field(init=False)
     _n_done: int = field(default=0, init=False)
@@ -61,7 +64,7 @@ class Epochs:
 
     def __post_init__(self) -> None:
         self._guard = Guard(self.learner.optimizer.skips_by_itself)
-        self._log = StepLog(self.journal.progress, self.journal.log_every)
+        self._log = StepLog(self.journal.progress, self.journal.log_every, self.pace)
 
     @property
     def n_skipped(self) -> int:
@@ -95,7 +98,7 @@ class Epochs:
     def _pass(self, choose: Callable[[int], Sequence[Architecture]], n_epochs: int) -> None:
         batches, architectures = self._draw(choose)
         n_steps = len(batches)
-        self._log.resume((self.epoch * n_steps + self._n_done) / (n_epochs * n_steps))
+        self.pace.resume((self.epoch * n_steps + self._n_done) / (n_epochs * n_steps))
         for rows, architecture in list(zip(batches, architectures, strict=True))[self._n_done :]:
             i = self.epoch * n_steps + self._n_done
             rate = self.learner.schedule(self.epoch, i, n_epochs * n_steps)

@@ -14,6 +14,7 @@ from enas.checkpoint import State
 from enas.config import ControllerSettings
 from enas.controller import Controller
 from enas.journal import Journal
+from enas.pace import Pace
 from enas.reinforce import add_entropy, advantages, policy_loss
 from enas.reinforce import make_optimizer as make_policy_optimizer
 from enas.search_space import Architecture
@@ -30,6 +31,7 @@ class Lessons:
         generator: draws its samples.
         journal: where the log goes, and the time that there is.
         offer: called after every update.
+        pace: ``reward`` counts the rows that it scores there.
     """
 
     controller: Controller
@@ -38,6 +40,7 @@ class Lessons:
     generator: torch.Generator
     journal: Journal
     offer: Callable[[], None]
+    pace: Pace
     _policy: Adam = field(init=False)
     _baseline: float = field(default=0.0, init=False)
     _n_done: int = field(default=0, init=False)
@@ -47,15 +50,25 @@ class Lessons:
     def __post_init__(self) -> None:
         self._policy = make_policy_optimizer(self.controller, self.settings.lr)
 
-    def run(self) -> dict[str, float]:
-        """``train_steps`` updates, or those that are left of an epoch under way; returns means over the epoch."""
-        while self._n_done < self.settings.train_steps and not self.journal.deadline.passed():
+    def run(self, epoch: int, n_epochs: int) -> dict[str, float]:
+        """``train_steps`` updates, or those that are left of an epoch under way; returns means over the epoch.
+
+        Args:
+            epoch: that they end, from 0.
+            n_epochs: of the search, for the time left.
+        """
+        n_steps = self.settings.train_steps
+
+        def done() -> float:
+            """Share of the search, an epoch's second half being its lesson."""
+            return (epoch + (1 + self._n_done / max(n_steps, 1)) / 2) / n_epochs
+
+        self.pace.resume(done())
+        while self._n_done < n_steps and not self.journal.deadline.passed():
             self._update()
             self._n_done += 1
-            if self._n_done % self.journal.log_every == 0:
-                mean = float(np.mean(self._rewards[-self.journal.log_every * self.settings.num_aggregate :]))
-                words = f"controller step: {self._n_done}\treward: {mean:.4f}\tbaseline: {self._baseline:.4f}"
-                self.journal.progress.line(words)
+            if self._n_done % self.journal.log_every == 0 or self._n_done == n_steps:
+                self._log(done())
             self.offer()
         means = {
             "reward": float(np.mean(self._rewards or [np.nan])),
@@ -64,6 +77,13 @@ class Lessons:
         }
         self._n_done, self._rewards, self._entropies = 0, [], []
         return means
+
+    def _log(self, done: float) -> None:
+        n_recent = (self._n_done - 1) % self.journal.log_every + 1
+        mean = float(np.mean(self._rewards[-n_recent * self.settings.num_aggregate :]))
+        rate, left = self.pace.show(done)
+        words = f"reward: {mean:.4f}\tbaseline: {self._baseline:.4f}"
+        self.journal.progress.line(f"controller step: {self._n_done}\t{rate}\t{words}\t{left}")
 
     def _update(self) -> None:
         settings = self.settings

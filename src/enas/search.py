@@ -124,7 +124,15 @@ class Search:
     def __post_init__(self) -> None:
         training = self.journal.until(self.journal.deadline.part(TRAINING_SHARE))
         self._epochs = Epochs(self.learner, "search", training, self._offer, n_parts=self.n_parts)
-        self._lessons = Lessons(self.controller, self.settings, self._rewards, self.generator, training, self._offer)
+        self._lessons = Lessons(
+            self.controller,
+            self.settings,
+            self._rewards,
+            self.generator,
+            training,
+            self._offer,
+            self._epochs.pace,
+        )
         self._watch = PolicyWatch(self.controller.space, self.n_epochs, self.journal.progress)
 
     def run(self) -> SearchResult:
@@ -155,7 +163,7 @@ class Search:
                 self._failure = str(error)
                 return ""
         epoch = self._epochs.epoch - 1
-        curves = self._lessons.run() if (epoch + 1) % self.train_every == 0 else {}
+        curves = self._lessons.run(epoch, self.n_epochs) if (epoch + 1) % self.train_every == 0 else {}
         shares = self._watch(self._show_samples(), epoch)
         rate = self.learner.optimizer.lr
         self.journal.record(
@@ -247,7 +255,9 @@ class Search:
         return [Scored(a, float(r), float(t)) for a, r, t in zip(architectures, rewards, ties, strict=True)]
 
     def _rewards(self, architectures: Sequence[Architecture]) -> list[float]:
-        return [one.reward for one in self.score(architectures, self._judges())]
+        judges = self._judges()
+        self._epochs.pace.count(len(architectures) * len(judges.judged))
+        return [one.reward for one in self.score(architectures, judges)]
 
     def _sample(self, n: int) -> list[Architecture]:
         """Architectures from the policy as it is."""

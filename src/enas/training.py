@@ -1,8 +1,7 @@
 """What networks in training are to search and retraining, tables or images: their loss, their optimiser, their log."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
@@ -11,7 +10,8 @@ from torch import Tensor, nn
 
 from enas.adam import Adam
 from enas.folds import Folds
-from enas.progress import Progress, show_seconds
+from enas.pace import Pace
+from enas.progress import Progress
 from enas.search_space import Architecture
 
 LossName = Literal["cross_entropy", "focal"]
@@ -59,20 +59,13 @@ class StepLog:
     Args:
         progress: where lines go.
         every: steps between two lines.
+        pace: counts their rows.
     """
 
     progress: Progress
     every: int
+    pace: Pace
     n_steps: int = 0
-    _n_samples: int = 0
-    _begun: tuple[float, float] | None = None
-    _start: float = field(default_factory=time.perf_counter)
-
-    def resume(self, done: float) -> None:
-        """Leave out of the rate what happened since the last step; ``done`` is the share of steps that came before."""
-        self._n_samples, self._start = 0, time.perf_counter()
-        if self._begun is None or done <= self._begun[1]:  # the first, or gone back behind it
-            self._begun = self._start, done
 
     def __call__(self, n_samples: int, epoch: int, loss: Tensor, done: float) -> None:
         """Count a step on ``n_samples`` rows; rows per second are counted since the last line or epoch.
@@ -83,16 +76,11 @@ class StepLog:
             loss: of the step, a scalar; looked at only when a line is due.
             done: share of all steps, this one included; tells how long the rest will take.
         """
-        self._n_samples += n_samples
+        self.pace.count(n_samples)
         if self.n_steps % self.every == 0:
             shown = float(loss)
-            now = time.perf_counter()
-            rate = self._n_samples / max(now - self._start, 1e-9)
-            step = f"step: {self.n_steps}\tsample/sec: {rate:.0f}"
-            begun, before = self._begun or (self._start, 0.0)
-            left = show_seconds((now - begun) * (1 - done) / (done - before))
-            self.progress.line(f"{step}\tepoch: {epoch}\tchild loss: {shown:.3f}\tleft: {left}")
-            self._n_samples, self._start = 0, now
+            rate, left = self.pace.show(done)
+            self.progress.line(f"step: {self.n_steps}\t{rate}\tepoch: {epoch}\tchild loss: {shown:.3f}\t{left}")
         self.n_steps += 1
 
 

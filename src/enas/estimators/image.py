@@ -81,7 +81,7 @@ class ENASImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_layers: int = 3,
         n_filters: int = 12,
         n_nodes: int = 5,
-        search_epochs: int = 16,
+        search_epochs: int = 40,
         epochs: int = 30,
         controller_steps: int = 20,
         n_derived: int = 60,
