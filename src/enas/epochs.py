@@ -44,6 +44,7 @@ class Epochs:
         slowdown: factor of the learning rate.
         n_rollbacks: how often it was gone back.
         pace: counts the rows; what goes on between the epochs may share it.
+        share: of an epoch's time that its steps take, to tell how much is left.
     """
 
     learner: Learner
@@ -55,6 +56,7 @@ class Epochs:
     slowdown: float = 1.0
     n_rollbacks: int = 0
     pace: Pace = field(default_factory=Pace)
+    share: float = 1.0
     _guard: Guard = field(init=False)
     _log: StepLog = field(init=False)
     _n_done: int = field(default=0, init=False)
@@ -98,14 +100,18 @@ class Epochs:
     def _pass(self, choose: Callable[[int], Sequence[Architecture]], n_epochs: int) -> None:
         batches, architectures = self._draw(choose)
         n_steps = len(batches)
-        self.pace.resume((self.epoch * n_steps + self._n_done) / (n_epochs * n_steps))
+
+        def done() -> float:
+            return (self.epoch + self.share * self._n_done / n_steps) / n_epochs
+
+        self.pace.resume(done())
         for rows, architecture in list(zip(batches, architectures, strict=True))[self._n_done :]:
             i = self.epoch * n_steps + self._n_done
             rate = self.learner.schedule(self.epoch, i, n_epochs * n_steps)
             self.learner.optimizer.lr = self.slowdown * rate
             self._losses.append(self._step(rows, architecture))
             self._n_done += 1
-            self._log(rows.numel(), self.epoch, self._losses[-1], (i + 1) / (n_epochs * n_steps))
+            self._log(rows.numel(), self.epoch, self._losses[-1], done())
             if self.journal.deadline.passed():
                 break
             if self._n_done < n_steps:  # after the last step the epoch's owner has more to do first

@@ -32,7 +32,7 @@ from enas.controller import Controller
 from enas.epochs import Epochs, Failure
 from enas.folds import Folds
 from enas.journal import Journal
-from enas.lessons import Lessons
+from enas.lessons import LESSON_SHARE, Lessons
 from enas.memory import in_halves
 from enas.metrics.rewards import RewardName, judge
 from enas.policy_watch import PolicyWatch
@@ -123,7 +123,9 @@ class Search:
 
     def __post_init__(self) -> None:
         training = self.journal.until(self.journal.deadline.part(TRAINING_SHARE))
-        self._epochs = Epochs(self.learner, "search", training, self._offer, n_parts=self.n_parts)
+        self._epochs = Epochs(
+            self.learner, "search", training, self._offer, n_parts=self.n_parts, share=1 - LESSON_SHARE
+        )
         self._lessons = Lessons(
             self.controller,
             self.settings,
